@@ -1,0 +1,174 @@
+"""The contract of an embedder: images in, one vector each out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Final, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from imagekin.distance import as_vectors, normalized
+from imagekin.errors import InputError, ModelError
+from imagekin.types import Pixels, Vectors
+
+Picture: TypeAlias = "Image.Image | Pixels"
+"""What an embedder takes: a Pillow image, or an RGB array ``(height, width, 3)`` of uint8."""
+
+_RESAMPLE: Final = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a picture becomes a network's input: data that travels with the model and is part of its fingerprint.
+
+    Attributes:
+        height: rows of the input.
+        width: columns of the input.
+        mode: ``crop`` keeps the aspect and cuts the centre, ``squash`` stretches, ``pad`` adds a border.
+        crop_fraction: share of the resized short side that the centre crop keeps (``crop`` only).
+        resample: ``nearest``, ``bilinear``, ``bicubic`` or ``lanczos``; all but nearest are antialiased.
+        fill: colour of the border (``pad`` only).
+    """
+
+    height: int
+    width: int
+    mode: Literal["crop", "squash", "pad"] = "crop"
+    crop_fraction: float = 0.875
+    resample: str = "bicubic"
+    fill: tuple[int, int, int] = (0, 0, 0)
+
+    def __post_init__(self) -> None:
+        if min(self.height, self.width) < 1 or not 0 < self.crop_fraction <= 1 or self.resample not in _RESAMPLE:
+            raise InputError(f"not a usable preprocessing recipe: {self}.")
+
+    @property
+    def decode_side(self) -> int:
+        """The short side below which a decoder must not shrink: twice the resized input (cosine 0.999 to a full decode)."""
+        fraction = self.crop_fraction if self.mode == "crop" else 1.0
+        return 2 * round(max(self.height, self.width) / fraction)
+
+    def apply(self, image: Image.Image) -> Pixels:
+        """Resize, crop or pad an RGB image to ``(height, width, 3)`` uint8."""
+        resample = _RESAMPLE[self.resample]
+        if self.mode == "pad":
+            return np.asarray(self._padded(image, resample))
+        box = self._centre(image.width, image.height) if self.mode == "crop" else None
+        return np.asarray(image.resize((self.width, self.height), resample, box=box))
+
+    def _centre(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """The centre crop in source coordinates, so that resizing and cropping are one step."""
+        scale = min(width / self.width, height / self.height) * self.crop_fraction
+        across, down = self.width * scale, self.height * scale
+        left, top = (width - across) / 2, (height - down) / 2
+        return left, top, left + across, top + down
+
+    def _padded(self, image: Image.Image, resample: Image.Resampling) -> Image.Image:
+        scale = min(self.width / image.width, self.height / image.height)
+        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        canvas = Image.new("RGB", (self.width, self.height), self.fill)
+        canvas.paste(image.resize(size, resample), ((self.width - size[0]) // 2, (self.height - size[1]) // 2))
+        return canvas
+
+
+class Embedder(ABC):
+    """Turns pictures into vectors.  A subclass sets the attributes and writes ``_embed``; the base does the rest.
+
+    Attributes:
+        name: as in the registry, with options when they are not the default.
+        dim: length of a vector.
+        recipe: the preprocessing.
+        fingerprint: identifies weights, preprocessing and precision; collections refuse another.
+        precision: ``fp32`` or ``int8``, or "" where it has no meaning.
+        takes_text: whether ``embed_text`` works.
+        batch_size: rows per call of ``_embed``; a good one for throughput.
+    """
+
+    name: str
+    dim: int
+    recipe: Recipe
+    fingerprint: str
+    precision: str = ""
+    takes_text: ClassVar[bool] = False
+    batch_size: int = 32
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Rows and columns of the network's input."""
+        return self.recipe.height, self.recipe.width
+
+    def prepare(self, picture: Picture) -> Pixels:
+        """Apply the recipe to one picture: ``(height, width, 3)`` uint8, ready for ``embed_prepared``."""
+        return self.recipe.apply(as_image(picture))
+
+    def embed(self, pictures: Sequence[Picture]) -> Vectors:
+        """Embed pictures of any size: ``(n, dim)`` float32, every row of length 1, in the order given.
+
+        Raises:
+            InputError: something in *pictures* is not an RGB picture.
+            ModelError: the network answered with the wrong shape, NaN or infinity.
+        """
+        height, width = self.input_size
+        prepared = np.empty((len(pictures), height, width, 3), np.uint8)
+        for row, picture in enumerate(pictures):
+            prepared[row] = self.prepare(picture)
+        return self.embed_prepared(prepared)
+
+    def embed_prepared(self, batch: NDArray[np.uint8]) -> Vectors:
+        """Embed pictures that ``prepare`` made: ``(n, height, width, 3)`` uint8 to ``(n, dim)``; thread-safe."""
+        if batch.ndim != 4 or batch.shape[1:] != (*self.input_size, 3) or batch.dtype != np.uint8:
+            raise InputError(
+                f"{self.name} expects prepared pictures of shape (n, {self.recipe.height}, {self.recipe.width}, 3), "
+                f"uint8, not {batch.shape}, {batch.dtype}."
+            )
+        parts = [self._checked(batch[at : at + self.batch_size]) for at in range(0, len(batch), self.batch_size)]
+        return np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)
+
+    def embed_text(self, texts: Sequence[str]) -> Vectors:
+        """Embed texts into the same space: ``(n, dim)``; only where ``takes_text``."""
+        raise ModelError(f"{self.name} has no text tower; it embeds pictures only.")
+
+    @abstractmethod
+    def _embed(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
+        """Run the network on 1…batch_size prepared pictures: ``(b, height, width, 3)`` uint8 to ``(b, dim)``."""
+
+    def _checked(self, batch: NDArray[np.uint8]) -> Vectors:
+        try:
+            vectors = as_vectors(self._embed(batch), self.dim, what=f"the vectors of {self.name}")
+        except InputError as error:
+            raise ModelError(str(error)) from error
+        if len(vectors) != len(batch):
+            raise ModelError(f"{self.name} answered {len(batch)} pictures with {len(vectors)} vectors.")
+        return normalized(vectors)
+
+    def describe(self) -> dict[str, Any]:
+        """What identifies this embedder, as plain data for records and reports."""
+        return {
+            "name": self.name,
+            "dim": self.dim,
+            "precision": self.precision,
+            "fingerprint": self.fingerprint,
+            "recipe": asdict(self.recipe),
+        }
+
+
+def as_image(picture: Picture) -> Image.Image:
+    """A Pillow RGB image of *picture*.
+
+    Raises:
+        InputError: not a Pillow image and not an array of shape ``(height, width, 3)`` and dtype uint8.
+    """
+    if isinstance(picture, Image.Image):
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
+    array = np.asarray(picture)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+        raise InputError(f"a picture must have shape (height, width, 3), uint8, not {array.shape}, {array.dtype}.")
+    return Image.fromarray(np.ascontiguousarray(array), "RGB")

@@ -1,0 +1,103 @@
+"""Tables of strings that name a family's members; nothing is imported to list them."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import importlib.util
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from imagekin.errors import MissingPackageError, UnknownNameError
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of a registry.
+
+    Attributes:
+        target: ``"module:Class"``.
+        extra: the optional dependency group that brings what it needs, or "" when the base install does.
+        summary: one line for a person.
+        requires: import names it needs beyond the base install.
+    """
+
+    target: str
+    extra: str
+    summary: str
+    requires: tuple[str, ...] = ()
+
+    def installed(self) -> bool:
+        """Whether every package it needs can be found; imports none of them."""
+        return all(importlib.util.find_spec(name) is not None for name in self.requires)
+
+
+class Registry(Mapping[str, Entry]):
+    """A family's members by name: the built-in table plus third-party entry points.
+
+    Args:
+        kind: the noun used in messages, such as ``"engine"``.
+        group: entry-point group that third parties add rows through, such as ``"imagekin.engines"``.
+        table: the built-in rows.
+    """
+
+    def __init__(self, kind: str, group: str, table: Mapping[str, Entry]) -> None:
+        self.kind = kind
+        self.group = group
+        self._builtin = dict(table)
+
+    @functools.cached_property
+    def _rows(self) -> dict[str, Entry]:
+        rows = dict(self._builtin)
+        for point in entry_points(group=self.group):
+            rows.setdefault(point.name, _from_entry_point(point))
+        return rows
+
+    def __getitem__(self, name: str) -> Entry:
+        """The row called *name*; an unknown name lists the known ones."""
+        row = self._builtin.get(name) or self._rows.get(name)
+        if row is None:
+            raise UnknownNameError(self._unknown(name))
+        return row
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._builtin or name in self._rows
+
+    def load(self, name: str) -> Any:
+        """Import and return the class called *name*.
+
+        Raises:
+            UnknownNameError: no such row; the message lists the known names.
+            MissingPackageError: a package it needs is not installed; the message is the pip command.
+        """
+        row = self[name]
+        module, _, attribute = row.target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except ImportError as error:
+            if row.installed() and not isinstance(error, ModuleNotFoundError):
+                raise
+            package = f"imagekin[{row.extra}]" if row.extra else (error.name or row.target)
+            raise MissingPackageError(
+                f"the {self.kind} {name!r} needs a package that is not installed ({error.name or error}); "
+                f'install it with: pip install "{package}"'
+            ) from error
+
+    def _unknown(self, name: str) -> str:
+        near = difflib.get_close_matches(name, list(self), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        return f"no {self.kind} is called {name!r};{hint} known: {', '.join(sorted(self))}."
+
+
+def _from_entry_point(point: EntryPoint) -> Entry:
+    distribution = point.dist.name if point.dist else "another package"
+    return Entry(point.value, "", f"from {distribution}")
