@@ -62,8 +62,8 @@ def as_vectors(data: ArrayLike, dim: int | None = None, *, what: str = "vectors"
 def normalized(vectors: Vectors) -> Vectors:
     """Rows scaled to length 1; a zero row stays zero.  Shape ``(n, dim)`` in and out."""
     norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
-    result: Vectors = vectors / np.where(norms > 0, norms, np.float32(1))
-    return result
+    norms[norms == 0] = 1
+    return vectors / norms
 
 
 def pairwise(queries: Vectors, vectors: Vectors, metric: str = "cosine") -> Distances:

@@ -52,7 +52,7 @@ class Recipe:
 
     @property
     def decode_side(self) -> int:
-        """The short side below which a decoder must not shrink: twice the resized input (cosine 0.999 to a full decode)."""
+        """Short side a decoder must keep: twice the resized input (cosine 0.999 to a full decode)."""
         fraction = self.crop_fraction if self.mode == "crop" else 1.0
         return 2 * round(max(self.height, self.width) / fraction)
 
