@@ -61,7 +61,7 @@ def as_vectors(data: ArrayLike, dim: int | None = None, *, what: str = "vectors"
 
 def normalized(vectors: Vectors) -> Vectors:
     """Rows scaled to length 1; a zero row stays zero.  Shape ``(n, dim)`` in and out."""
-    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
+    norms: Vectors = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
     norms[norms == 0] = 1
     return vectors / norms
 
