@@ -1,0 +1,84 @@
+"""Engines that find the nearest vectors: a table of names, and how to write one with its parameters."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any, Final
+
+from imagekin.errors import InputError
+from imagekin.index.base import Index
+from imagekin.registry import Entry, Registry
+
+__all__ = ["ENGINES", "Index", "create", "default", "parse"]
+
+ENGINES: Final = Registry(
+    "engine",
+    "imagekin.engines",
+    {
+        "exact": Entry("imagekin.index.exact:Exact", "", "every vector compared; nothing to build, never wrong"),
+        "faiss": Entry(
+            "imagekin.index.faiss:Faiss", "", "FAISS by factory string: Flat, HNSW, IVF, PQ, SQ", ("faiss",)
+        ),
+    },
+)
+
+
+def parse(spec: str) -> tuple[str, dict[str, Any]]:
+    """An engine's name and parameters from text.
+
+    ``"exact"``, ``"faiss(factory='IVF1024,PQ64', nprobe=8)"`` and the short form ``"faiss:HNSW32"`` or
+    ``"faiss:HNSW32,ef=80"`` (what has no ``=`` is the factory string).
+
+    Raises:
+        InputError: not of that form, or a parameter that is not a plain literal.
+    """
+    spec = spec.strip()
+    name, colon, rest = spec.partition(":")
+    if colon and "(" not in name:
+        return name.strip(), _short(rest)
+    try:
+        call = ast.parse(spec, mode="eval").body
+        if isinstance(call, ast.Name):
+            return call.id, {}
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.args:
+            pairs = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg}
+            if len(pairs) == len(call.keywords):
+                return call.func.id, pairs
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        pass
+    raise InputError(
+        f"{spec!r} does not name an engine; write it like: exact, faiss:HNSW32 or faiss(factory='IVF256,Flat')."
+    )
+
+
+def _short(text: str) -> dict[str, Any]:
+    parameters: dict[str, Any] = {}
+    factory: list[str] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = part.partition("=")
+        if not equals:
+            factory.append(part)
+            continue
+        try:
+            parameters[name.strip()] = ast.literal_eval(value.strip())
+        except (SyntaxError, ValueError):
+            parameters[name.strip()] = value.strip()
+    return {"factory": ",".join(factory), **parameters} if factory else parameters
+
+
+def create(spec: str, dim: int, metric: str = "cosine") -> Index:
+    """An empty index of the engine that *spec* names (see ``parse``).
+
+    Raises:
+        UnknownNameError: no such engine.
+        InputError: a parameter or metric that it does not know.
+        MissingPackageError: a package it needs is not installed; the message is the pip command.
+    """
+    name, parameters = parse(spec)
+    index: Index = ENGINES.load(name)(dim, metric, **parameters)
+    return index
+
+
+def default(n: int, dim: int) -> tuple[str, str]:
+    """The engine for *n* vectors of *dim* elements, as a spec, and the reason in words (measured: docs/engines.md)."""
+    return "exact", f"{n} x {dim} vectors are compared exactly in a few milliseconds"

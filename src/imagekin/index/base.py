@@ -1,0 +1,242 @@
+"""The contract of an index: vectors with ids in, the nearest ones out, the same answers from every engine.
+
+An index holds its *rows* (ids and stored vectors, by reference where they are mapped from a file) beside the engine's
+own structure.  That is what makes every engine answer alike: removed rows are dead flags, rows that an engine cannot
+take lie in a *tail* that is searched exactly, narrow filters are answered exactly, and candidates of a lossy engine
+get their true distances from the stored vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from imagekin.distance import as_vectors
+from imagekin.errors import InputError
+from imagekin.index import saved, scan
+from imagekin.index.best import Found, ordered, rescored
+from imagekin.index.engine import Engine
+from imagekin.index.rows import Mask, Rows, prepared
+from imagekin.types import Distances, Ids, Vectors
+
+
+class Index(Engine):
+    """Nearest neighbours by id, exact or approximate; every engine is a subclass (its hooks: ``engine.Engine``)."""
+
+    def build(self, ids: ArrayLike, vectors: Any, *, checked: bool = False) -> None:
+        """Index these vectors and nothing else.
+
+        Args:
+            ids: ``(n,)`` unique whole numbers ≥ 0.
+            vectors: ``(n, dim)``.  Read-only C-contiguous float16 or float32 arrays, such as a mapped file, are held
+                by reference and read in blocks; anything else is copied.
+            checked: the caller vouches for unique ids and finite values (its own file), which saves a pass.
+
+        Raises:
+            InputError: wrong shapes, ids that are not unique, NaN or infinity.
+        """
+        self.build_chunks([(ids, vectors)], checked=checked)
+
+    def build_chunks(self, chunks: Iterable[tuple[ArrayLike, Any]], *, checked: bool = False) -> None:
+        """``build`` for vectors that lie in several arrays, without joining them."""
+        rows = Rows(self.dim)
+        for ids, vectors in chunks:
+            rows.append(ids, vectors, checked=checked)
+        with self._gate.alone:
+            self._start(rows)
+
+    def add(self, ids: ArrayLike, vectors: Any, *, checked: bool = False) -> None:
+        """Add rows; they are found at once on every engine (see ``build`` for the arguments and errors).
+
+        An engine that cannot add keeps them in a tail that is searched exactly; ``wants_rebuild`` says when that
+        has grown enough to cost time.
+        """
+        with self._gate.alone:
+            start = len(self._rows)
+            self._rows.append(ids, vectors, checked=checked)
+            if self.can_add and self._built == start and start >= self._least():
+                for at, block in self._blocks(start):
+                    self._append(at, block)
+                self._built = len(self._rows)
+            elif self._built == 0 and len(self._rows) >= self._least():
+                self._start(self._rows)
+
+    def remove(self, ids: ArrayLike) -> int:
+        """Remove rows by id and return how many there were; ids that are not here are passed over."""
+        with self._gate.alone:
+            rows = self._rows.locate(ids)
+            self._rows.kill(rows)
+            if self.can_remove and len(rows):
+                self._discard(rows[rows < self._built])
+            return len(rows)
+
+    def search(self, queries: ArrayLike, k: int, *, allow: ArrayLike | None = None) -> tuple[Ids, Distances]:
+        """The k nearest of each query.
+
+        Args:
+            queries: ``(q, dim)``, or one ``(dim,)``.
+            k: ≥ 1; beyond what there is, lines are padded.
+            allow: ids that may be returned, None for all; k hits come back whenever k of them exist.
+
+        Returns:
+            Ids and distances, both ``(q, k)``, ascending, ties by id, padded with −1 and ``inf``; distances in the
+            unit of ``distance.py``.
+
+        Raises:
+            InputError: k below 1, wrong dim, NaN or infinity.
+        """
+        asked = as_vectors(queries, self.dim, what="queries")
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+            raise InputError(f"k must be a whole number of 1 or more, not {k!r}.")
+        with self._gate:
+            rows, within = self._rows, min(int(k), len(self))
+            if not within or not len(asked):
+                return self._padded(asked, int(k))
+            found, distances = self._nearest(asked, within, allow)
+            ids = np.where(found < 0, np.int64(-1), rows.ids[np.maximum(found, 0)])
+            if within == k:
+                return ids, distances
+            all_ids, all_distances = self._padded(asked, int(k))
+            all_ids[:, :within], all_distances[:, :within] = ids, distances
+            return all_ids, all_distances
+
+    def rebuild(self) -> None:
+        """Build anew from the live rows: drops dead rows and takes the tail in.  Searches wait."""
+        with self._gate.alone:
+            self._start(self._rows.compacted())
+
+    @property
+    def wants_rebuild(self) -> bool:
+        """Whether tail and dead rows have passed a fifth of the index, so that a rebuild pays."""
+        waiting = len(self._rows) - self._built if len(self._rows) >= self._least() else 0
+        return 5 * (self._rows.dead + waiting) > len(self._rows)
+
+    def save(self, path: Path | str, *, vectors: bool = True, note: str = "") -> None:
+        """Write a folder that ``open`` reads; it replaces *path* only when it is complete.
+
+        Args:
+            path: the folder.
+            vectors: also write the stored vectors; False where the caller keeps them and gives them to ``open``.
+            note: any text to find again in ``imagekin.index.saved.header(path)["note"]``, such as a revision.
+        """
+        header = {"identity": self._identity(), "built": self._built, "note": note}
+        with self._gate, saved.writing(Path(path), header) as folder:
+            saved.put_rows(folder, self._rows, vectors=vectors)
+            if self._built:
+                self._save(folder)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | str,
+        dim: int,
+        metric: str = "cosine",
+        *,
+        chunks: Iterable[tuple[ArrayLike, Any]] | None = None,
+        **parameters: Any,
+    ) -> Self:
+        """Open what ``save`` wrote.
+
+        Args:
+            path: the folder.
+            dim: as it was built; likewise *metric* and *parameters*.
+            metric: see *dim*.
+            chunks: the rows as ``build_chunks`` takes them, in the order in which they were indexed; further rows
+                behind them are taken as added since.  None: they were saved along.
+            **parameters: see *dim*.
+
+        Raises:
+            IndexingError: not an index, damaged, of another engine, metric, dim, parameters or rows.
+        """
+        index = cls(dim, metric, **parameters)
+        header = saved.header(Path(path), index._identity())
+        index._rows = saved.get_rows(Path(path), dim, chunks)
+        index._built = int(header["built"])
+        if index._built:
+            index._open(Path(path))
+        return index
+
+    def __len__(self) -> int:
+        """Rows that can be found."""
+        return len(self._rows) - self._rows.dead
+
+    @property
+    def ids(self) -> Ids:
+        """Ids that can be found, ``(n,)``, in the order in which they came."""
+        rows = self._rows
+        return rows.ids[rows.live]
+
+    def memory_bytes(self) -> int:
+        """Private memory, mapped files not counted."""
+        return self._rows.memory_bytes() + (self._memory() if self._built else 0)
+
+    def _start(self, rows: Rows) -> None:
+        self._rows, self._built = rows, 0
+        if len(rows) >= max(1, self._least()):
+            self._build()
+            self._built = len(rows)
+            if self.can_remove and rows.dead:
+                self._discard(np.flatnonzero(~rows.live))
+
+    def _nearest(self, queries: Vectors, k: int, allow: ArrayLike | None) -> Found:
+        rows = self._rows
+        allowed: Mask | None = None
+        if allow is not None:
+            chosen = rows.locate(allow)
+            allowed = np.zeros(len(rows), np.bool_)
+            allowed[chosen] = True
+            if not self.can_filter or len(chosen) < self.filter_floor * len(rows):
+                return scan.nearest(rows, queries, k, self.metric, allowed=allowed)
+        if self._built == 0:
+            return scan.nearest(rows, queries, k, self.metric, allowed=allowed)
+        found, distances = self._candidates(queries, k, allowed)
+        if self._built < len(rows):
+            tail = scan.nearest(rows, queries, k, self.metric, start=self._built, allowed=allowed)
+            found, distances = np.hstack([found, tail[0]]), np.hstack([distances, tail[1]])
+        return ordered(rows, found, distances, k)
+
+    def _candidates(self, queries: Vectors, k: int, allowed: Mask | None) -> Found:
+        """Hits among the built rows: asks for more while dead rows take places, and lets the exact scan finish."""
+        rows, built = self._rows, self._built
+        flags = rows.live[:built] if rows.dead else None
+        if allowed is not None:
+            flags = allowed[:built] & rows.live[:built]
+        want = min(k, built if flags is None else int(np.count_nonzero(flags)))
+        if not want:
+            return self._nothing(queries)
+        asked = prepared(queries, self.metric)
+        fetch = max(want, want * self._rerank())
+        while fetch < built or self._complete():
+            with self._turn:
+                found, distances = self._search(asked, min(fetch, built), flags if self.can_filter else None)
+            if flags is not None:
+                found = np.where((found >= 0) & flags[np.maximum(found, 0)], found, np.int64(-1))
+            if ((found >= 0).sum(axis=1) >= want).all():
+                if self._rerank():
+                    return rescored(rows, queries, found, want, self.metric)
+                return found, distances
+            if fetch >= built:
+                break
+            fetch *= 4
+        return scan.nearest(rows, queries, k, self.metric, allowed=self._only_built(allowed))
+
+    def _only_built(self, allowed: Mask | None) -> Mask | None:
+        rows = self._rows
+        if self._built == len(rows):
+            return allowed
+        flags = rows.live.copy() if allowed is None else allowed.copy()
+        flags[self._built :] = False
+        return flags
+
+    def _nothing(self, queries: Vectors) -> Found:
+        return np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
+
+    def _padded(self, queries: Vectors, k: int) -> tuple[Ids, Distances]:
+        return np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), np.inf, np.float32)
+
+    def _identity(self) -> dict[str, Any]:
+        return {"engine": self.engine, "metric": self.metric, "dim": self.dim, "parameters": self.parameters}

@@ -1,0 +1,141 @@
+"""Candidates of an exact search, kept until rounding can no longer matter, and put in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagekin.distance import normalized, rowwise
+from imagekin.index.rows import BLOCK, Mask, Rows
+from imagekin.types import Distances, Vectors
+
+Found: TypeAlias = tuple[NDArray[np.int64], Distances]
+"""Row numbers and distances, both ``(q, k)``; −1 and ``inf`` where there is nothing."""
+
+SLACK: Final = 4e-6
+"""Bound on the relative rounding error of a float32 product of up to some thousand elements, with room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to find: the k nearest of each query among the rows from ``start`` on, or the ``wanted`` ones of these."""
+
+    rows: Rows
+    queries: Vectors
+    k: int
+    metric: str
+    start: int = 0
+    wanted: Mask | None = None
+
+
+class Best:
+    """The k nearest so far, and all that rounding might have put behind them.
+
+    A *key* orders as the distance does but is cheaper: −cos, −⟨q,x⟩ or ‖x‖² − 2⟨q,x⟩.  Candidates within the rounding
+    error of the k-th key are kept, and where these are many (equal vectors), exact distances decide.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.rows, self.k, self.metric, self.given = task.rows, task.k, task.metric, task.queries
+        queries = task.queries
+        self.queries = normalized(queries) if task.metric == "cosine" else queries
+        self.lengths = lengths(self.queries)
+        self.largest = 0.0
+        self.bounds = np.full(len(queries), np.inf)
+        self.values = [np.empty(0, np.float32) for _ in queries]
+        self.numbers = [np.empty(0, np.int64) for _ in queries]
+
+    def keys(self, vectors: Vectors, norms: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Keys ``(q, b)`` of a block of rows."""
+        self.largest = max(self.largest, float(norms.max(initial=0)))
+        products: NDArray[np.float32] = self.queries @ vectors.T
+        if self.metric == "euclidean":
+            products *= -2
+            products += norms * norms
+            return products
+        if self.metric == "cosine":
+            products /= np.where(norms == 0, np.float32(1), norms)
+        return np.negative(products, out=products)
+
+    def offer(self, numbers: NDArray[np.int64], keys: NDArray[np.float32]) -> None:
+        """Consider rows *numbers* ``(b,)`` with *keys* ``(q, b)``; infinite keys are not candidates."""
+        for i, line in enumerate(keys):
+            near = np.flatnonzero((line <= self.bounds[i]) & (line < np.inf))
+            if len(near):
+                self.values[i] = np.concatenate([self.values[i], line[near]])
+                self.numbers[i] = np.concatenate([self.numbers[i], numbers[near]])
+                self._shrink(i)
+
+    def _slack(self, i: int) -> float:
+        if self.metric == "cosine":
+            return SLACK
+        reach = self.largest * float(self.lengths[i])
+        return SLACK * (reach if self.metric == "inner" else self.largest**2 + 2 * reach)
+
+    def _shrink(self, i: int) -> None:
+        values, numbers, k = self.values[i], self.numbers[i], self.k
+        if len(values) <= k:
+            return
+        self.bounds[i] = float(np.partition(values, k - 1)[k - 1]) + self._slack(i)
+        keep = np.flatnonzero(values <= self.bounds[i])
+        if len(keep) > max(4 * k, 256):
+            keep = keep[np.argsort(numbers[keep])]
+            keep = keep[self._exactly(i, numbers[keep])]
+        self.values[i], self.numbers[i] = values[keep], numbers[keep]
+
+    def _exactly(self, i: int, numbers: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Positions of the k best of *numbers* by (distance, id)."""
+        query, step = self.given[i : i + 1], max(1, BLOCK // self.rows.dim)
+        parts = [numbers[at : at + step] for at in range(0, len(numbers), step)]
+        exact = [rowwise(query, self.rows.gather(part)[None], self.metric)[0] for part in parts]
+        return np.lexsort((self.rows.ids[numbers], np.concatenate(exact)))[: self.k]
+
+
+def merged(parts: Sequence[Best]) -> NDArray[np.int64]:
+    """Candidates of all parts, ``(q, c)``, padded with −1."""
+    lines = [np.concatenate(numbers) for numbers in zip(*(part.numbers for part in parts), strict=True)]
+    found = np.full((len(lines), max(map(len, lines))), -1, np.int64)
+    for line, numbers in zip(found, lines, strict=True):
+        line[: len(numbers)] = numbers
+    return found
+
+
+def rescored(rows: Rows, queries: Vectors, found: NDArray[np.int64], k: int, metric: str) -> Found:
+    """The k best of each query's own candidates *found* ``(q, c)`` (−1 = none), with exact distances, in order."""
+    numbers = np.full((len(queries), k), -1, np.int64)
+    distances = np.full((len(queries), k), np.inf, np.float32)
+    step = max(1, 4 * BLOCK // max(1, found.shape[1] * rows.dim))
+    for at in range(0, len(queries), step):
+        some = slice(at, at + step)
+        _rescore(rows, queries[some], found[some], metric, (numbers[some], distances[some]))
+    return numbers, distances
+
+
+def ordered(rows: Rows, found: NDArray[np.int64], distances: Distances, k: int) -> Found:
+    """Sort each line by (distance, id), drop what is −1, cut to k, pad."""
+    numbers = np.full((len(found), k), -1, np.int64)
+    result = np.full((len(found), k), np.inf, np.float32)
+    if not found.shape[1] or not len(rows):
+        return numbers, result
+    distances = np.where(found < 0, np.float32(np.inf), distances)
+    order = np.lexsort((rows.ids[found], distances), axis=1)[:, :k]
+    numbers[:, : order.shape[1]] = np.take_along_axis(found, order, axis=1)
+    result[:, : order.shape[1]] = np.take_along_axis(distances, order, axis=1)
+    return numbers, result
+
+
+def _rescore(rows: Rows, queries: Vectors, found: NDArray[np.int64], metric: str, into: Found) -> None:
+    real = np.maximum(found, 0)
+    vectors = rows.gather(real.ravel()).reshape(*found.shape, rows.dim)
+    numbers, distances = ordered(rows, found, rowwise(queries, vectors, metric), into[0].shape[1])
+    into[0][:], into[1][:] = numbers, distances
+
+
+def lengths(vectors: Vectors) -> NDArray[np.float32]:
+    """Euclidean length of each row, ``(n,)``."""
+    result: NDArray[np.float32] = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    return result

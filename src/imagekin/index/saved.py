@@ -1,0 +1,152 @@
+"""A saved index: a folder with ``index.json`` (what it is; size and checksum of every file), ids and engine files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imagekin.errors import IndexingError
+from imagekin.index.rows import Rows, Stored
+from imagekin.types import Ids
+
+VERSION: Final = 1
+"""Version of the folder's format; another one is refused."""
+
+_HEADER: Final = "index.json"
+_PAGE: Final = 1 << 16
+
+
+@contextmanager
+def writing(path: Path, header: dict[str, Any]) -> Iterator[Path]:
+    """A new folder to write files into; it takes the place of *path* when the block ends without an exception."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield fresh
+        files = {file.name: [file.stat().st_size, checksum(file)] for file in sorted(fresh.iterdir())}
+        text = json.dumps({"format": "imagekin index", "version": VERSION, **header, "files": files}, indent=1)
+        (fresh / _HEADER).write_text(text, encoding="utf-8")
+        for file in fresh.iterdir():
+            _sync(file)
+        _sync(fresh)
+        _replace(fresh, path)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def header(path: Path, identity: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Read what a saved index is, and check its files.
+
+    Args:
+        path: the folder.
+        identity: engine, metric, dim and parameters that it must have; None for any.
+
+    Raises:
+        IndexingError: not an index, of another version or identity, or a file is missing, truncated or changed.
+    """
+    try:
+        data = dict(json.loads((path / _HEADER).read_text(encoding="utf-8")))
+        if data["format"] != "imagekin index" or data["version"] != VERSION:
+            raise ValueError(f"format {data['format']!r}, version {data['version']!r}")
+        found, files = dict(data["identity"]), {str(name): tuple(pair) for name, pair in data["files"].items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise IndexingError(f"{path} is not an index of format {VERSION} ({reason}); build it again.") from error
+    for name, mine in json.loads(json.dumps(identity or {})).items():
+        if found.get(name) != mine:
+            raise IndexingError(f"the index {path} has {name} {found.get(name)!r}, not {mine!r}; build it again.")
+    for name, pair in files.items():
+        file = path / Path(name).name
+        if not file.is_file() or (file.stat().st_size, checksum(file)) != pair:
+            raise IndexingError(f"{file} is missing, truncated or changed; delete {path} and build the index again.")
+    return data
+
+
+def put_rows(folder: Path, rows: Rows, *, vectors: bool) -> None:
+    """Write ids and live flags, and the vectors too if asked."""
+    np.save(folder / "ids.npy", rows.ids)
+    np.save(folder / "live.npy", rows.live)
+    if not vectors:
+        return
+    dtype = np.result_type(np.float16, *(chunk.vectors.dtype for chunk in rows.chunks))
+    with (folder / "vectors.bin").open("wb") as file:
+        for _, view in rows.spans(0, len(rows), 1 << 16):
+            file.write(np.ascontiguousarray(view, dtype).data)
+
+
+def get_rows(folder: Path, dim: int, chunks: Iterable[tuple[ArrayLike, Any]] | None) -> Rows:
+    """The rows that ``put_rows`` wrote, or the same ones out of *chunks*.
+
+    Raises:
+        IndexingError: *chunks* does not begin with these rows, or the vectors were not saved.
+    """
+    ids: Ids = np.load(folder / "ids.npy")
+    rows = Rows(dim)
+    for numbers, vectors in [(ids, _mapped(folder, len(ids), dim))] if chunks is None else chunks:
+        rows.append(numbers, vectors, checked=True)
+    if not np.array_equal(rows.ids[: len(ids)], ids):
+        raise IndexingError(f"{folder} was made of other rows than the {len(rows)} given; build the index again.")
+    rows.kill(np.flatnonzero(~np.load(folder / "live.npy")))
+    return rows
+
+
+def _mapped(folder: Path, count: int, dim: int) -> Stored:
+    file = folder / "vectors.bin"
+    if not file.is_file():
+        raise IndexingError(f"{folder} was saved without its vectors; open it with chunks=[(ids, vectors)].")
+    if not count:
+        return np.empty((0, dim), np.float32)
+    dtype = np.float16 if file.stat().st_size == 2 * count * dim else np.float32
+    mapped: Stored = np.memmap(file, dtype, "r", shape=(count, dim))
+    return mapped
+
+
+def checksum(path: Path) -> str:
+    """Hash of the sums of a file's 64 KiB pages: finds torn, swapped and overwritten pages at memory speed."""
+    size = path.stat().st_size
+    digest = hashlib.blake2b(str(size).encode(), digest_size=16)
+    whole = size // _PAGE * _PAGE
+    if whole:
+        words: NDArray[np.uint64] = np.memmap(path, np.uint64, "r", shape=(whole // _PAGE, _PAGE // 8))
+        digest.update(np.add.reduce(words, axis=1).tobytes())
+    with path.open("rb") as file:
+        file.seek(whole)
+        digest.update(file.read())
+    return digest.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Flush a file or folder to the disk; some systems cannot open or sync a folder, and need not."""
+    try:
+        handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    except PermissionError:
+        if path.is_dir():
+            return
+        raise
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _replace(fresh: Path, path: Path) -> None:
+    """Put *fresh* where *path* is; a folder cannot be renamed over a full one, so the old one steps aside first."""
+    if path.is_dir():
+        aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        os.replace(path, aside / "old")
+        os.replace(fresh, path)
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+        os.replace(fresh, path)
+    _sync(path.parent)
