@@ -1,1 +1,42 @@
 """imagekin finds the kin of an image: index a folder of pictures, search it by picture."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from imagekin.collection import Collection as Collection
+    from imagekin.errors import ImagekinError as ImagekinError
+    from imagekin.opening import collections as collections
+    from imagekin.opening import open as open
+    from imagekin.types import Hit as Hit
+    from imagekin.types import Item as Item
+    from imagekin.types import Report as Report
+    from imagekin.types import Skipped as Skipped
+
+__version__: Final = "0.1.0"
+
+_NAMES: Final = {
+    "Collection": "imagekin.collection",
+    "Hit": "imagekin.types",
+    "ImagekinError": "imagekin.errors",
+    "Item": "imagekin.types",
+    "Report": "imagekin.types",
+    "Skipped": "imagekin.types",
+    "collections": "imagekin.opening",
+    "open": "imagekin.opening",
+}
+
+__all__ = ["Collection", "Hit", "ImagekinError", "Item", "Report", "Skipped", "__version__", "collections", "open"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that ``import imagekin`` stays quick."""
+    if name not in _NAMES:
+        raise AttributeError(f"module 'imagekin' has no attribute {name!r}")
+    return getattr(importlib.import_module(_NAMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

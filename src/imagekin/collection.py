@@ -1,0 +1,294 @@
+"""Collections: what users hold. An embedder, and a store that it fills and searches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, overload
+
+import numpy as np
+
+from imagekin import query as queries
+from imagekin.embed.base import Embedder
+from imagekin.errors import InputError, StoreError
+from imagekin.query import Crop, Query
+from imagekin.store import filters
+from imagekin.store.base import Store
+from imagekin.types import Hit, Ids, Item, Report, Skipped, Vectors
+
+DEFAULT_MODEL = "efficientnet-lite0"
+
+Folder = str | os.PathLike[str]
+
+
+class Collection:
+    """Pictures that can be searched by picture; made by ``imagekin.open``.
+
+    Safe to use from several threads, and by several processes at once: a search sees every image that any of them has
+    committed.
+
+    Args:
+        store: where items and vectors are.
+        model: see ``open``.
+        precision: see ``open``.
+        allow_urls: see ``open``.
+    """
+
+    def __init__(
+        self, store: Store, *, model: str | None = None, precision: str | None = None, allow_urls: bool = False
+    ) -> None:
+        self.store = store
+        self.allow_urls = allow_urls
+        self._model = model
+        self._precision = precision
+        self._embedder: Embedder | None = None
+        if model is not None or precision is not None:
+            self._check_model()
+
+    # -- what it is --------------------------------------------------------------------------------------------
+
+    @property
+    def location(self) -> str:
+        """The folder or URL of the collection."""
+        return self.store.location
+
+    @property
+    def embedder(self) -> Embedder:
+        """The model, loaded when it is first needed.
+
+        Raises:
+            MismatchError: it is not the one that made the stored vectors.
+            ModelError: its file is gone or has changed.
+        """
+        if self._embedder is None:
+            from imagekin import embed
+
+            embedder = embed.create(self._spec(), precision=self._chosen_precision())
+            self.store.claim({**embedder.describe(), "spec": self._spec()})
+            self._embedder = embedder
+        return self._embedder
+
+    @property
+    def engine(self) -> str:
+        """How neighbours are found: ``auto``, or an engine's spec such as ``faiss(factory='HNSW32', ef=80)``."""
+        return str(self.store.settings().get("engine", "auto"))
+
+    @engine.setter
+    def engine(self, spec: str) -> None:
+        from imagekin import index
+
+        if spec != "auto":
+            index.create(spec, self.store.dim or 1, self.store.metric)
+        self.store.set({"engine": spec})
+
+    def __len__(self) -> int:
+        """How many images can be found now; those on absent drives do not count."""
+        return self.store.count()
+
+    def info(self) -> dict[str, Any]:
+        """Counts, sizes, model, engine and folders, as plain data."""
+        return {**self.store.info(), "roots": self.store.roots()}
+
+    def check(self) -> list[str]:
+        """Every fault found in the stored data, one sentence each; reads everything."""
+        return self.store.check()
+
+    def roots(self) -> dict[str, str]:
+        """The indexed folders, each with its label rule."""
+        return self.store.roots()
+
+    def skips(self) -> Iterator[Skipped]:
+        """The files that are known not to be indexable, each with the reason."""
+        return self.store.skips()
+
+    # -- filling -----------------------------------------------------------------------------------------------
+
+    def index(
+        self,
+        *folders: Folder,
+        label_from: str | None = None,
+        force: bool = False,
+        progress: Callable[[Any], None] | None = None,
+        workers: int | None = None,
+    ) -> Report:
+        """Bring the collection up to date with folders: new, changed, moved and deleted images.
+
+        Args:
+            folders: folders or single images; none stands for every folder indexed before.
+            label_from: ``parent`` (the folder's name), ``none``, or a CSV file ``path,label,…``; by default what was
+                used for the folder before, or else ``parent``.
+            force: embed again what is unchanged.
+            progress: called with an ``ingest.Progress`` now and then.
+            workers: threads; by default one a core.
+
+        Returns:
+            What was done; ``report.skipped`` lists every file that could not be indexed, with its reason.  After Ctrl-C
+            ``report.interrupted`` is True and what was done so far is kept.
+
+        Raises:
+            InputError: a folder does not exist and never did.
+            StoreError: the collection cannot be written.
+        """
+        from imagekin import ingest
+
+        return ingest.index(
+            self.store,
+            lambda: self.embedder,
+            [os.path.abspath(os.path.expanduser(os.fspath(folder))) for folder in folders],
+            label_from=label_from,
+            force=force,
+            progress=progress,
+            workers=workers,
+        )
+
+    def remove(
+        self,
+        ids: Sequence[int] | int | None = None,
+        *,
+        under: Folder | None = None,
+        label: str | None = None,
+        where: str | None = None,
+    ) -> int:
+        """Forget items, by id or by filter; the pictures themselves are never touched.  Returns how many.
+
+        Raises:
+            InputError: neither ids nor a filter is given (to forget everything: ``where="id > 0"``).
+        """
+        condition = filters.build(under=under, label=label, where=where)
+        if ids is not None:
+            chosen = filters.In("id", tuple(int(number) for number in np.atleast_1d(np.asarray(ids, dtype=np.int64))))
+            condition = chosen if condition is None else filters.And((chosen, condition))
+        if condition is None:
+            raise InputError("remove needs ids or a filter; to forget everything give where='id > 0'.")
+        return self.store.remove(condition)
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def get(self, ids: Sequence[int] | Ids) -> list[Item]:
+        """Items by id, in the order asked."""
+        return self.store.get([int(number) for number in ids])
+
+    def items(
+        self,
+        *,
+        under: Folder | None = None,
+        label: str | None = None,
+        where: str | None = None,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> Iterator[Item]:
+        """The items that fit a filter, by id, from the first above *after*."""
+        condition = filters.build(under=under, label=label, where=where)
+        left = limit
+        while left is None or left > 0:
+            page = self.store.items(condition, after=after, limit=min(1_000, left or 1_000))
+            yield from page
+            if not page:
+                return
+            after = page[-1].id
+            left = None if left is None else left - len(page)
+
+    def count(self, *, under: Folder | None = None, label: str | None = None, where: str | None = None) -> int:
+        """How many items fit a filter, those on absent drives included."""
+        return self.store.count(filters.build(under=under, label=label, where=where), missing=None)
+
+    def vectors(self) -> tuple[Ids, Vectors]:
+        """Ids ``(n,)`` ascending and their vectors ``(n, dim)`` float32."""
+        return self.store.vectors()
+
+    # -- searching ---------------------------------------------------------------------------------------------
+
+    @overload
+    def search(self, query: list[Query], k: int = ..., **options: Any) -> list[list[Hit]]: ...
+
+    @overload
+    def search(self, query: Query | None = ..., k: int = ..., **options: Any) -> list[Hit]: ...
+
+    def search(
+        self,
+        query: Query | list[Query] | None = None,
+        k: int = 10,
+        *,
+        id: int | Sequence[int] | None = None,
+        crop: Crop | None = None,
+        exclude_self: bool = True,
+        **conditions: Any,
+    ) -> list[Hit] | list[list[Hit]]:
+        """The images nearest to a query, nearest first.
+
+        Args:
+            query: a path, bytes, Pillow image, array ``(h, w, 3)``, or URL (if allowed); a list of them gives a list of
+                lists.
+            k: hits wanted; fewer come back only when fewer images fit.
+            id: search by an item of the collection (or several) instead of by *query*.
+            crop: ``(x, y, width, height)``: search by this region of the query, in its pixels.
+            exclude_self: leave the item itself out of a search by id.
+            conditions: filters that act inside the search: ``under`` (a folder or several), ``label``, ``where``
+                (``"width >= 1000 and label != 'dog'"``).
+
+        Raises:
+            ImageError: the query cannot be read as an image.
+            InputError: k, crop, id or a filter makes no sense.
+        """
+        if (query is None) == (id is None):
+            raise InputError("search needs either a query picture or an id.")
+        unknown = set(conditions) - {"under", "label", "where"}
+        if unknown:
+            raise InputError(f"search has no option {sorted(unknown)[0]!r}; filters are under, label and where.")
+        condition = filters.build(**conditions)
+        if id is not None:
+            many = not np.isscalar(id)
+            found = queries.by_ids(self.store, id, k, condition, exclude_self=exclude_self)
+        else:
+            many = queries.is_many(query)
+            vectors = self.embed(list(query) if many else [query], crop=crop)  # type: ignore[arg-type,list-item]
+            found = self.store.search(vectors, k, condition)
+        hits = queries.hits(self.store, *found)
+        return hits if many else hits[0]
+
+    def embed(self, pictures: Sequence[Query], *, crop: Crop | None = None) -> Vectors:
+        """The vectors ``(n, dim)`` of pictures that need not be in the collection."""
+        embedder = self.embedder
+        return embedder.embed(
+            [queries.picture(each, embedder=embedder, crop=crop, allow_urls=self.allow_urls) for each in pictures]
+        )
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _stored(self) -> Mapping[str, Any]:
+        return self.store.settings().get("embedder") or {}
+
+    def _spec(self) -> str:
+        return self._model or str(self._stored().get("spec", DEFAULT_MODEL))
+
+    def _chosen_precision(self) -> str | None:
+        if self._precision is not None:
+            return self._precision
+        stored = self._stored()
+        return (stored.get("precision") or None) if stored.get("spec", self._spec()) == self._spec() else None
+
+    def _check_model(self) -> None:
+        """Refuse another model at once, not at the first search."""
+        stored = self._stored()
+        if not stored or (self._model in (None, stored["spec"]) and self._precision in (None, stored["precision"])):
+            return
+        _ = self.embedder
+
+    def close(self) -> None:
+        """Release the collection's files."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        try:
+            return f"<Collection {self.location!r}: {len(self)} images>"
+        except StoreError:
+            return f"<Collection {self.location!r}: closed>"

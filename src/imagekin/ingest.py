@@ -1,0 +1,273 @@
+"""Indexing: scan, skip what is known, load, embed, write; then sweep what is gone.
+
+One pass, constant memory.  Every batch is one durable transaction, so stopping at any moment loses at most what is in
+flight, and a second run does only what is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from imagekin import files, labels
+from imagekin.embed.base import Embedder
+from imagekin.errors import InputError
+from imagekin.loader import Work, load
+from imagekin.pipeline import Pipeline, batched
+from imagekin.progress import Counter, Progress
+from imagekin.store.base import Batch, Known, Store, dump_metadata
+from imagekin.store.filters import Under
+from imagekin.sweep import Marks, absentees, vanished
+from imagekin.types import Report, Skipped, Vectors
+
+LOOKUP_SIZE = 512
+WRITE_SIZE = 128
+WRITE_SECONDS = 2.0
+
+
+class Ingest:
+    """One indexing run over some folders.
+
+    Args:
+        store: where items go.
+        embedder: makes the embedder when the first new image needs it.
+        progress: called after each batch, from the calling thread.
+        force: embed again what is unchanged.
+        workers: threads; by default one a core.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        embedder: Callable[[], Embedder],
+        *,
+        progress: Callable[[Progress], None] | None = None,
+        force: bool = False,
+        workers: int | None = None,
+    ) -> None:
+        self.store = store
+        self.report = Report()
+        self._make_embedder = embedder
+        self._progress = progress
+        self._force = force
+        self._workers = workers
+        self._batch = Batch()
+        self._written = time.monotonic()
+        self._marks = Marks()
+        self._moved: set[int] = set()
+        self._inflight: dict[bytes, Work] = {}
+        self._done = 0
+        self._counter = Counter()
+
+    def run(self, folders: Sequence[str], rules: dict[str, str]) -> Report:
+        """Bring the store up to date with *folders* (absolute paths), whose label rules are *rules*.
+
+        Raises:
+            InputError: a folder is neither there nor known to the collection, or a label file cannot be read.
+        """
+        begun = time.monotonic()
+        present = [folder for folder in folders if os.path.lexists(folder)]
+        absent = [folder for folder in folders if not os.path.lexists(folder)]
+        for folder in absent:
+            if not self.store.count(Under((folder,)), missing=None):
+                raise InputError(f"there is no folder or file {folder}; give one that exists.")
+        tags = {folder: labels.rule(rules[folder]) for folder in sorted(present, key=len, reverse=True)}
+        last = int(self.store.info()["last_id"])
+        scan = files.Scan(present)
+        try:
+            with self._counter.counting(present) if self._progress else contextlib.nullcontext():
+                self._process(self._new(scan, tags))
+            self._sweep(present, absent, scan.failed, last)
+        except KeyboardInterrupt:
+            self.report.interrupted = True
+        finally:
+            self._flush()
+        self.report.skipped.extend(scan.skipped)
+        self.report.skipped.sort(key=lambda skip: skip.path)
+        self.report.ignored = dict(sorted(scan.ignored.items()))
+        self.report.seconds = time.monotonic() - begun
+        return self.report
+
+    # -- which files need work ---------------------------------------------------------------------------------
+
+    def _new(self, scan: files.Scan, rules: dict[str, labels.Labels]) -> Iterator[Work]:
+        """The files that need work; those that are as the store knows them are only marked."""
+        for chunk in batched(scan, LOOKUP_SIZE):
+            paths = [info.path for info in chunk]
+            known, failures = self.store.lookup(paths), self.store.skipped(paths)
+            for info in chunk:
+                rule = next(rules[root] for root in rules if files.inside(info.path, root))
+                label, extra = rule(info.path)
+                work = Work(info, known.get(info.path), label, dump_metadata(extra))
+                if not self._settled(work, failures.get(info.path)):
+                    yield work
+                self._done += 1
+            self._tell(chunk[-1].path)
+            self._flush_when_due()
+
+    def _settled(self, work: Work, failure: tuple[int, int, str] | None) -> bool:
+        """Whether nothing has to be read, because neither file nor verdict changed."""
+        info, known = work.info, work.known
+        if self._force:
+            return False
+        if failure is not None and failure[:2] == (info.size, info.mtime_ns):
+            self.report.skipped.append(Skipped(info.path, failure[2]))
+            return True
+        if known is None or (known.size, known.mtime_ns) != (info.size, info.mtime_ns):
+            return False
+        self._marks.add(known.id)
+        if known.missing:
+            self._batch.returned.append(known.id)
+            self.report.returned += 1
+        if known.device != info.device:
+            self._batch.touches.append((known.id, info))
+        if (known.label, known.metadata) != (work.label, work.metadata):
+            self._batch.relabels.append((known.id, work.label, work.metadata))
+            self.report.relabelled += 1
+        self.report.unchanged += 1
+        return True
+
+    # -- load, embed, write ------------------------------------------------------------------------------------
+
+    def _process(self, works: Iterator[Work]) -> None:
+        first = next(works, None)
+        if first is None:
+            return
+        embedder = self._make_embedder()
+
+        find = None if self._force else self.store.find
+
+        def read(work: Work) -> Work:
+            return load(work, embedder, find)
+
+        def embed(batch: list[Work]) -> tuple[list[Work], Vectors]:
+            return batch, embedder.embed_prepared(np.stack([work.pixels for work in batch if work.pixels is not None]))
+
+        with Pipeline(self._workers) as pipeline:
+            size = embedder.batch_size
+            loaded = pipeline.map(read, _chain(first, works), ahead=size * (pipeline.workers + 2))
+            batches = batched(self._embeddable(loaded), size)
+            for batch, vectors in pipeline.map(embed, batches, ahead=pipeline.workers):
+                self._take(batch, vectors)
+                self._flush_when_due()
+                self._tell(batch[-1].info.path)
+
+    def _embeddable(self, loaded: Iterator[Work]) -> Iterator[Work]:
+        """Pass on what needs a vector; settle what failed, is known, or is a copy of something in flight."""
+        for work in loaded:
+            if work.reason:
+                self._fail(work)
+            elif work.twin is not None:
+                self._reuse(work, work.twin)
+            elif work.digest in self._inflight:
+                self._inflight[work.digest].copies.append(work)
+            else:
+                self._inflight[work.digest] = work
+                yield work
+
+    def _fail(self, work: Work) -> None:
+        self.report.skipped.append(Skipped(work.info.path, work.reason))
+        if work.lasting:
+            self._batch.skips.append((work.info, work.reason))
+        elif work.known is not None and os.path.lexists(work.info.path):
+            self._marks.add(work.known.id)  # perhaps only for now: keep what is known of it
+
+    def _reuse(self, work: Work, twin: Known) -> None:
+        """Take the vector of an item with the same content; the item itself, if its file has moved here."""
+        self.report.reused += 1
+        number = work.known.id if work.known else None
+        if number is None and twin.id not in self._moved and not twin.missing and not os.path.lexists(twin.path):
+            number = twin.id
+            self._moved.add(twin.id)
+        if number is not None:
+            self._marks.add(number)
+        self._batch.puts.append(work.put(number, like=twin.id))
+
+    def _take(self, batch: list[Work], vectors: Vectors) -> None:
+        for original, vector in zip(batch, vectors, strict=True):
+            del self._inflight[original.digest]
+            for work in (original, *original.copies):
+                if work.known is not None:
+                    self._marks.add(work.known.id)
+                    self.report.updated += 1
+                else:
+                    self.report.added += 1
+                self._batch.puts.append(work.put(work.known.id if work.known else None, vector=vector))
+            original.pixels = None
+
+    def _sweep(self, present: Sequence[str], absent: Sequence[str], failed: Sequence[str], last: int) -> None:
+        self._flush()
+        for known, drive_is_absent in vanished(self.store, present, failed, self._marks, last):
+            if not drive_is_absent:
+                self._batch.removed.append(known.id)
+                self.report.removed += 1
+            else:
+                self._miss(known)
+        for known in absentees(self.store, absent):
+            self._miss(known)
+
+    def _miss(self, known: Known) -> None:
+        self.report.missing += 1
+        if not known.missing:
+            self._batch.missing.append(known.id)
+
+    # -- writing and telling -----------------------------------------------------------------------------------
+
+    def _flush_when_due(self) -> None:
+        late = time.monotonic() - self._written > WRITE_SECONDS
+        if len(self._batch.puts) >= WRITE_SIZE or (self._batch and late):
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._batch:
+            self.store.write(self._batch)
+            self._batch = Batch()
+        self._written = time.monotonic()
+
+    def _tell(self, path: str) -> None:
+        if self._progress is not None:
+            self._progress(self.progress(path))
+
+    def progress(self, path: str, phase: str = "index") -> Progress:
+        """How far the run is, as it stands at *path*."""
+        report = self.report
+        embedded = report.added + report.updated
+        return Progress(self._done, self._counter.total, embedded, report.reused, len(report.skipped), path, phase)
+
+
+def _chain(first: Work, rest: Iterator[Work]) -> Iterator[Work]:
+    yield first
+    yield from rest
+
+
+def index(
+    store: Store,
+    embedder: Callable[[], Embedder],
+    folders: Sequence[str],
+    *,
+    label_from: str | None,
+    force: bool,
+    progress: Callable[[Progress], None] | None,
+    workers: int | None,
+) -> Report:
+    """Run an ``Ingest`` over *folders* (none: those indexed before), remember them, make the store ready to search."""
+    known = store.roots()
+    paths = list(dict.fromkeys(folders)) or list(known)
+    if not paths:
+        raise InputError("no folder was given and none was indexed before; name a folder of pictures.")
+    given = None if label_from is None else labels.canonical(label_from)
+    rules = {path: given or known.get(path, "parent") for path in paths}
+    run = Ingest(store, embedder, progress=progress, force=force, workers=workers)
+    report = run.run(paths, rules)
+    for path in paths:
+        if known.get(path) != rules[path]:
+            store.set_root(path, rules[path])
+    if not report.interrupted:
+        if progress is not None:
+            progress(run.progress("", phase="build"))
+        store.refresh()
+    return report

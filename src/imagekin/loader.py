@@ -1,0 +1,67 @@
+"""Loading: one file read, hashed, and unless its content is known decoded to a network's input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from imagekin import fingerprint, images
+from imagekin.embed.base import Embedder
+from imagekin.errors import ImageError
+from imagekin.store.base import Known, Put
+from imagekin.types import FileInfo, Pixels, Vectors
+
+
+@dataclass(slots=True)
+class Work:
+    """A file on its way: what it is, what is known of it, and what became of it.
+
+    Attributes:
+        twin: an item with the same content, whose vector is taken.
+        reason: why it cannot be indexed, or "".
+        lasting: whether the reason lies in the content, so that trying again is useless until the file changes.
+        copies: files of this run with the same content, which get the same vector.
+    """
+
+    info: FileInfo
+    known: Known | None
+    label: str | None
+    metadata: str | None
+    digest: bytes = b""
+    width: int = 0
+    height: int = 0
+    pixels: Pixels | None = None
+    twin: Known | None = None
+    reason: str = ""
+    lasting: bool = False
+    copies: list[Work] = field(default_factory=list)
+
+    def put(self, number: int | None, *, vector: Vectors | None = None, like: int | None = None) -> Put:
+        """The row that this file becomes."""
+        return Put(
+            self.info, self.digest, self.width, self.height, self.label, self.metadata, number, vector=vector, like=like
+        )
+
+
+def load(work: Work, embedder: Embedder, find: Callable[[bytes], Known | None] | None) -> Work:
+    """Read, hash and decode one file; runs in many threads and never raises over a bad one.
+
+    Args:
+        work: the file; filled in and returned.
+        embedder: says how large a picture it needs, and prepares it.
+        find: looks an item up by its content's hash; None to decode whatever is known.
+    """
+    try:
+        data = images.read(work.info.path)
+        work.digest = fingerprint.of_bytes(data)
+        work.twin = find(work.digest) if find is not None else None
+        if work.twin is not None:
+            work.width, work.height = work.twin.width, work.twin.height
+            return work
+        work.lasting = True
+        photo = images.decode(data, target=embedder.recipe.decode_side)
+        work.width, work.height = photo.width, photo.height
+        work.pixels = embedder.prepare(photo.image)
+    except ImageError as error:
+        work.reason = str(error)
+    return work

@@ -1,0 +1,61 @@
+"""The collection file's schema as an append-only list of steps; step *n* takes format *n* to *n* + 1.
+
+A step that has been released is never edited: ``PRAGMA user_version`` in a file says how many were applied,
+and a test reopens a committed file of every format.  docs/format.md describes the result.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+APPLICATION_ID: Final = 0x696B696E  # "ikin", seen by file(1)
+
+MIGRATIONS: Final = (
+    """
+    CREATE TABLE setting (
+        name TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE change (
+        revision INTEGER PRIMARY KEY,
+        token INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE root (
+        path BLOB PRIMARY KEY,
+        labels TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE item (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        path BLOB NOT NULL UNIQUE,
+        size INTEGER NOT NULL,
+        mtime INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        label TEXT,
+        metadata TEXT,
+        missing INTEGER NOT NULL DEFAULT 0,
+        device INTEGER NOT NULL DEFAULT 0,
+        revision INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX item_hash ON item (hash);
+    CREATE INDEX item_revision ON item (revision);
+    CREATE INDEX item_label ON item (label);
+    CREATE TABLE vector (
+        item INTEGER PRIMARY KEY REFERENCES item (id) ON DELETE CASCADE,
+        data BLOB NOT NULL,
+        crc INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE removal (
+        item INTEGER PRIMARY KEY,
+        revision INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX removal_revision ON removal (revision);
+    CREATE TABLE skip (
+        path BLOB PRIMARY KEY,
+        size INTEGER NOT NULL,
+        mtime INTEGER NOT NULL,
+        reason TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    """,
+)

@@ -1,0 +1,104 @@
+"""Queries: whatever a person searches by, turned into a picture or region of one; and answers turned into hits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from imagekin import distance, images
+from imagekin.embed.base import Embedder
+from imagekin.errors import FetchError, InputError
+from imagekin.store.base import Store, as_hit
+from imagekin.store.filters import Filter
+from imagekin.types import Distances, Hit, Ids, Pixels
+
+Query: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | Pixels"
+"""A path, an http(s) URL, an image file's bytes, a Pillow image, or an array ``(height, width, 3)`` of uint8."""
+
+Crop: TypeAlias = Sequence[float]
+"""``(x, y, width, height)`` in pixels of the picture as shown, from the top left."""
+
+
+def is_many(query: object) -> bool:
+    """Whether *query* is a list of queries and not one."""
+    return isinstance(query, (list, tuple)) or (isinstance(query, np.ndarray) and query.ndim == 4)
+
+
+def is_url(query: object) -> bool:
+    """Whether *query* is an http(s) URL."""
+    return isinstance(query, str) and query.lower().startswith(("http://", "https://"))
+
+
+def picture(query: Query, *, embedder: Embedder, crop: Crop | None = None, allow_urls: bool = False) -> Image.Image:
+    """The RGB picture to embed for *query*, cut to *crop*.
+
+    Raises:
+        ImageError: it cannot be read as an image.
+        FetchError: it is a URL and URLs are not allowed, or it does not answer with an image.
+        InputError: it is something else, or *crop* lies outside the picture.
+    """
+    source: Any = query
+    if isinstance(query, str) and is_url(query):
+        if not allow_urls:
+            raise FetchError(
+                f"searching by URL is off; allow it with --allow-urls or allow_urls=True to fetch {query}."
+            )
+        from imagekin import fetch
+
+        source = fetch.get(query)
+    photo = images.load(source, target=None if crop is not None else embedder.recipe.decode_side)
+    return photo.image if crop is None else cut(photo, crop)
+
+
+def cut(photo: images.Photo, crop: Crop) -> Image.Image:
+    """The region *crop* of a fully decoded photo.
+
+    Raises:
+        InputError: not four numbers, or empty, or outside the picture.
+    """
+    values = [float(value) for value in crop]
+    if len(values) != 4 or not np.isfinite(values).all():
+        raise InputError(f"crop is {crop}; give four numbers: x, y, width, height.")
+    x, y, width, height = values
+    scale = photo.image.width / photo.width  # below 1 only when limits made the decoder shrink the picture
+    left, top = max(x, 0) * scale, max(y, 0) * scale
+    right, bottom = min(x + width, photo.width) * scale, min(y + height, photo.height) * scale
+    box = round(left), round(top), round(right), round(bottom)
+    if width <= 0 or height <= 0 or box[2] <= box[0] or box[3] <= box[1]:
+        raise InputError(
+            f"the region x={x:g}, y={y:g}, {width:g}×{height:g} has no pixel of the picture, which is "
+            f"{photo.width}×{photo.height}; give x, y, width, height in its pixels."
+        )
+    return photo.image.crop(box)
+
+
+def by_ids(
+    store: Store, wanted: int | Sequence[int], k: int, condition: Filter | None, *, exclude_self: bool
+) -> tuple[Ids, Distances]:
+    """Search by items of the store: ids and distances ``(q, k)``; *exclude_self* leaves each out of its own answer."""
+    numbers = np.atleast_1d(np.asarray(wanted, dtype=np.int64))
+    _, vectors = store.vectors(numbers.tolist())
+    if not exclude_self:
+        return store.search(vectors, k, condition)
+    found, distances = store.search(vectors, k + 1 if k >= 1 else k, condition)
+    kept = found != numbers[:, None]
+    kept[kept.all(axis=1), -1] = False  # the item itself was not among the hits: drop the surplus one
+    shape = (len(numbers), k)
+    return found[kept].reshape(shape), distances[kept].reshape(shape)
+
+
+def hits(store: Store, ids: Ids, distances: Distances) -> list[list[Hit]]:
+    """A list of hits for each row; an item that was removed this instant is left out."""
+    items = store.found(np.unique(ids[ids >= 0]).tolist())
+    return [
+        [
+            as_hit(items[number], gap, distance.similarity(gap, store.metric))
+            for number, gap in zip(row, gaps, strict=True)
+            if number in items
+        ]
+        for row, gaps in zip(ids.tolist(), distances.tolist(), strict=True)
+    ]

@@ -1,0 +1,259 @@
+"""The contract of a store: items, vectors, metadata, a revision counter, and search.
+
+Marking, sweeping and reuse are decided above, in ``ingest``; a store only answers questions and takes batches, so that
+a server (Milvus, OpenSearch, PostgreSQL) can be one.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from imagekin.distance import as_vectors
+from imagekin.errors import InputError, MismatchError
+from imagekin.store.filters import Filter
+from imagekin.types import Distances, FileInfo, Hit, Ids, Item, Skipped, Vectors
+
+MAX_K = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a store remembers of a file, to tell whether it changed."""
+
+    id: int
+    path: str
+    size: int
+    mtime_ns: int
+    hash: bytes
+    width: int
+    height: int
+    label: str | None
+    metadata: str | None
+    missing: bool
+    device: int
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """An image to write: a new item, or (with ``id``) a known one whose file changed or moved.
+
+    Attributes:
+        vector: ``(dim,)`` float32, or None to take the vector of item ``like``, or with neither to keep the item's own.
+    """
+
+    file: FileInfo
+    hash: bytes
+    width: int
+    height: int
+    label: str | None = None
+    metadata: str | None = None
+    id: int | None = None
+    vector: Vectors | None = None
+    like: int | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """Changes that are written in one transaction: all or none.
+
+    Attributes:
+        puts: images with their vectors.
+        touches: items whose file has a new date or size but the same content.
+        relabels: ``(id, label, metadata)``.
+        removed: ids whose file was deleted.
+        missing: ids whose drive or folder is absent.
+        returned: ids that are back.
+        skips: files whose content cannot be indexed; remembered so that they are not read again until they change.
+    """
+
+    puts: list[Put] = field(default_factory=list)
+    touches: list[tuple[int, FileInfo]] = field(default_factory=list)
+    relabels: list[tuple[int, str | None, str | None]] = field(default_factory=list)
+    removed: list[int] = field(default_factory=list)
+    missing: list[int] = field(default_factory=list)
+    returned: list[int] = field(default_factory=list)
+    skips: list[tuple[FileInfo, str]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return any((self.puts, self.touches, self.relabels, self.removed, self.missing, self.returned, self.skips))
+
+
+class Store(ABC):
+    """Holds a collection's items and vectors.  A subclass writes the primitives; the base checks and converts.
+
+    Attributes:
+        location: where it is, for people: a folder or a URL.
+        dim: length of a vector.
+        metric: a name from ``distance.METRICS``.
+    """
+
+    location: str
+    dim: int
+    metric: str
+
+    # -- settings ----------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Every setting of the collection: plain JSON data by name."""
+
+    @abstractmethod
+    def set(self, values: Mapping[str, Any]) -> None:
+        """Write settings; durable when it returns."""
+
+    def claim(self, embedder: Mapping[str, Any]) -> None:
+        """Tie the collection to an embedder's ``describe()``, or check that it is the one it was made with.
+
+        Raises:
+            MismatchError: another model, precision or preprocessing made the vectors that are stored.
+        """
+        stored = self.settings().get("embedder")
+        if stored is None or (stored["fingerprint"] != embedder["fingerprint"] and not self.count(missing=None)):
+            self.set({"embedder": dict(embedder)})
+        elif stored["fingerprint"] != embedder["fingerprint"]:
+            raise MismatchError(
+                f"the collection {self.location} was made with {title(stored)}, not {title(embedder)}, and their "
+                "vectors do not compare; open it without naming a model, or index the folders into another collection."
+            )
+
+    @abstractmethod
+    def roots(self) -> dict[str, str]:
+        """The folders that were indexed, each with its label rule."""
+
+    @abstractmethod
+    def set_root(self, path: str, labels: str) -> None:
+        """Remember a folder and its label rule."""
+
+    # -- what ingest asks --------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def lookup(self, paths: Sequence[str]) -> dict[str, Known]:
+        """The items that have these paths, missing ones included."""
+
+    @abstractmethod
+    def find(self, digest: bytes) -> Known | None:
+        """An item whose file has this content, or None."""
+
+    @abstractmethod
+    def skipped(self, paths: Sequence[str]) -> dict[str, tuple[int, int, str]]:
+        """Files that could not be indexed before: ``path -> (size, mtime_ns, reason)``."""
+
+    @abstractmethod
+    def skips(self) -> Iterator[Skipped]:
+        """Every file that is remembered as not indexable."""
+
+    @abstractmethod
+    def known(self, condition: Filter | None) -> Iterator[Known]:
+        """Every item that fits, missing ones included, by id; the store may be written meanwhile."""
+
+    @abstractmethod
+    def write(self, batch: Batch) -> None:
+        """Write a batch in one transaction; durable, and the revision one higher, when it returns."""
+
+    # -- what collections ask ----------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def revision(self) -> int:
+        """A counter that each write raises, whoever wrote."""
+
+    @abstractmethod
+    def count(self, condition: Filter | None = None, *, missing: bool | None = False) -> int:
+        """How many items fit; ``missing=None`` counts present and missing ones."""
+
+    @abstractmethod
+    def items(self, condition: Filter | None = None, *, after: int = 0, limit: int = 1_000) -> list[Item]:
+        """Up to *limit* present items with an id above *after*, by id."""
+
+    @abstractmethod
+    def found(self, ids: Sequence[int]) -> dict[int, Item]:
+        """Those of the items that exist, by id."""
+
+    def get(self, ids: Sequence[int]) -> list[Item]:
+        """Items by id, in the order asked.
+
+        Raises:
+            InputError: an id is not in the collection.
+        """
+        found = self.found(ids)
+        for number in ids:
+            if number not in found:
+                raise InputError(f"the collection has no item {number}; ids come from search and list.")
+        return [found[number] for number in ids]
+
+    @abstractmethod
+    def vectors(self, ids: Sequence[int] | None = None) -> tuple[Ids, Vectors]:
+        """Ids ``(n,)`` and vectors ``(n, dim)`` of the present items by id, or of *ids* in the order asked."""
+
+    @abstractmethod
+    def remove(self, condition: Filter | None) -> int:
+        """Forget the items that fit, missing ones included; the pictures themselves stay.  Returns how many."""
+
+    def search(self, queries: ArrayLike, k: int, condition: Filter | None = None) -> tuple[Ids, Distances]:
+        """The *k* nearest present items that fit *condition*, which acts inside the search.
+
+        Args:
+            queries: ``(q, dim)``, finite.
+            k: hits for each query, 1…100,000.
+            condition: only items that fit it are searched.
+
+        Returns:
+            ids ``(q, k)`` and distances ``(q, k)``, ascending, ties by id, padded with −1 and inf.
+
+        Raises:
+            InputError: wrong shape, NaN, or k out of range.
+        """
+        if not 1 <= k <= MAX_K:
+            raise InputError(f"k is {k}; give a number of hits from 1 to {MAX_K:,}.")
+        return self._search(as_vectors(queries, self.dim, what="query vectors"), k, condition)
+
+    @abstractmethod
+    def _search(self, queries: Vectors, k: int, condition: Filter | None) -> tuple[Ids, Distances]:
+        """Search checked float32 queries."""
+
+    # -- upkeep ------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def refresh(self) -> None:
+        """Bring everything that speeds up search up to date; may take minutes for large collections."""
+
+    @abstractmethod
+    def check(self) -> list[str]:
+        """Every fault found in the stored data, one sentence each; empty when all is well."""
+
+    @abstractmethod
+    def info(self) -> dict[str, Any]:
+        """Sizes, counts and settings, as plain data."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release files and connections; further calls are errors."""
+
+
+def title(embedder: Mapping[str, Any]) -> str:
+    """A name for people: ``efficientnet-lite0 (int8)``."""
+    precision = embedder.get("precision")
+    return f"{embedder['name']} ({precision})" if precision else str(embedder["name"])
+
+
+def as_hit(item: Item, distance: float, similarity: float) -> Hit:
+    """An item with its distance."""
+    values = {name: getattr(item, name) for name in Item.__slots__}
+    return Hit(**values, distance=distance, similarity=similarity)
+
+
+def dump_metadata(metadata: Mapping[str, Any] | None) -> str | None:
+    """Canonical JSON of an item's extra columns, or None when there are none."""
+    return json.dumps(dict(metadata), sort_keys=True, ensure_ascii=False) if metadata else None
+
+
+def empty_result(queries: int, k: int) -> tuple[Ids, Distances]:
+    """An answer without hits: −1 and inf, shape ``(queries, k)``."""
+    return np.full((queries, k), -1, np.int64), np.full((queries, k), np.inf, np.float32)

@@ -1,0 +1,268 @@
+"""The tables of a collection file: rows in, records out, batches in one transaction each."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import apsw
+import numpy as np
+
+from imagekin.errors import DamagedError, InputError
+from imagekin.store.base import Batch, Known, Put
+from imagekin.store.database import Database, Row
+from imagekin.store.filters import Filter
+from imagekin.store.sql import Condition
+from imagekin.types import Ids, Item, Skipped, Vectors
+
+DTYPE: Final = np.dtype("<f2")
+_KNOWN: Final = "id, path, size, mtime, hash, width, height, label, metadata, missing, device"
+_ITEM: Final = "id, path, width, height, label, size, mtime, hash, missing, metadata"
+_PAGE: Final = 4_096
+
+
+class Catalogue:
+    """Reads and writes the tables of one ``Database``; it knows rows, not search."""
+
+    def __init__(self, database: Database, dim: int) -> None:
+        self.database = database
+        self.dim = dim
+
+    # -- settings ----------------------------------------------------------------------------------------------
+
+    def settings(self) -> dict[str, Any]:
+        """Every setting by name."""
+        return {name: json.loads(value) for name, value in self.database.all("SELECT name, value FROM setting")}
+
+    def set(self, values: Mapping[str, Any]) -> None:
+        """Write settings in one transaction."""
+        rows = [(name, json.dumps(value, ensure_ascii=False)) for name, value in values.items()]
+        with self.database.transaction():
+            self.database.rows("INSERT OR REPLACE INTO setting VALUES (?, ?)", rows)
+
+    def roots(self) -> dict[str, str]:
+        """Indexed folders with their label rules."""
+        return {os.fsdecode(path): rule for path, rule in self.database.all("SELECT path, labels FROM root")}
+
+    def set_root(self, path: str, labels: str) -> None:
+        """Remember a folder and its label rule."""
+        with self.database.transaction():
+            self.database.rows("INSERT OR REPLACE INTO root VALUES (?, ?)", [(os.fsencode(path), labels)])
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def revision(self) -> tuple[int, int]:
+        """The newest revision and its token; (0, 0) for a collection that was never written."""
+        row = self.database.one("SELECT revision, token FROM change ORDER BY revision DESC LIMIT 1")
+        return (row[0], row[1]) if row else (0, 0)
+
+    def has_revision(self, revision: int, token: int) -> bool:
+        """Whether this very revision is part of the file's history (a restored backup has another)."""
+        row = self.database.one("SELECT token FROM change WHERE revision = ?", (revision,))
+        return (row is not None and row[0] == token) or (revision, token) == (0, 0)
+
+    def lookup(self, paths: Sequence[str]) -> dict[str, Known]:
+        """Known files among *paths*."""
+        sql = f"SELECT {_KNOWN} FROM item WHERE path = ?"
+        return {known.path: known for known in map(_known, self._each(sql, paths))}
+
+    def skipped(self, paths: Sequence[str]) -> dict[str, tuple[int, int, str]]:
+        """Remembered failures among *paths*."""
+        rows = self._each("SELECT path, size, mtime, reason FROM skip WHERE path = ?", paths)
+        return {os.fsdecode(path): (size, mtime, reason) for path, size, mtime, reason in rows}
+
+    def skips(self) -> Iterator[Skipped]:
+        """All remembered failures, by path."""
+        for path, reason in self.database.all("SELECT path, reason FROM skip ORDER BY path"):
+            yield Skipped(os.fsdecode(path), reason)
+
+    def find(self, digest: bytes) -> Known | None:
+        """The first item with this content."""
+        row = self.database.one(f"SELECT {_KNOWN} FROM item WHERE hash = ? ORDER BY missing, id LIMIT 1", (digest,))
+        return _known(row) if row else None
+
+    def known(self, condition: Filter | None) -> Iterator[Known]:
+        """All items that fit, page by page, by id."""
+        where, after = Condition(condition), 0
+        sql = f"SELECT {_KNOWN} FROM item WHERE {where.sql} AND id > ? ORDER BY id LIMIT {_PAGE}"
+        while rows := self.database.all(sql, (*where.values, after)):
+            yield from map(_known, rows)
+            after = rows[-1][0]
+
+    def count(self, condition: Filter | None, missing: bool | None) -> int:
+        """How many items fit."""
+        where = Condition(condition)
+        state = "1" if missing is None else f"missing = {int(missing)}"
+        row = self.database.one(f"SELECT count(*) FROM item WHERE {where.sql} AND {state}", where.values)
+        return int(row[0]) if row else 0
+
+    def items(self, condition: Filter | None, after: int, limit: int) -> list[Item]:
+        """A page of present items."""
+        where = Condition(condition)
+        sql = f"SELECT {_ITEM} FROM item WHERE {where.sql} AND missing = 0 AND id > ? ORDER BY id LIMIT ?"
+        return [_item(row) for row in self.database.all(sql, (*where.values, after, limit))]
+
+    def found(self, ids: Sequence[int]) -> dict[int, Item]:
+        """Those of the items that exist, by id."""
+        rows = self._each(f"SELECT {_ITEM} FROM item WHERE id = ?", ids)
+        return {row[0]: _item(row) for row in rows}
+
+    def ids(self, condition: Filter | None) -> Ids:
+        """Ids of the present items that fit, ascending."""
+        where = Condition(condition)
+        rows = self.database.all(f"SELECT id FROM item WHERE {where.sql} AND missing = 0 ORDER BY id", where.values)
+        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+
+    def changed(self, since: int, after: int, limit: int = _PAGE) -> list[Row]:
+        """``(id, missing, data)`` of items whose vector or presence changed after revision *since*, by id."""
+        return self.database.all(
+            "SELECT item.id, item.missing, vector.data FROM item JOIN vector ON vector.item = item.id "
+            "WHERE item.revision > ? AND item.id > ? ORDER BY item.id LIMIT ?",
+            (since, after, limit),
+        )
+
+    def changes(self, since: int) -> int:
+        """How many items changed after revision *since*."""
+        row = self.database.one("SELECT count(*) FROM item WHERE revision > ?", (since,))
+        return int(row[0]) if row else 0
+
+    def removals(self, since: int) -> Ids:
+        """Ids removed after revision *since*."""
+        rows = self.database.all("SELECT item FROM removal WHERE revision > ?", (since,))
+        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+
+    def vectors(self, ids: Sequence[int] | None) -> tuple[Ids, Vectors]:
+        """Stored vectors by id, or in the order of *ids*."""
+        if ids is None:
+            sql = "SELECT item, data FROM vector JOIN item ON item.id = item WHERE missing = 0 ORDER BY item"
+            rows = self.database.all(sql)
+        else:
+            found: dict[int, bytes] = dict(
+                self._each("SELECT item, data FROM vector WHERE item = ?", [int(number) for number in ids])
+            )
+            absent = [int(number) for number in ids if int(number) not in found]
+            if absent:
+                raise InputError(f"the collection has no item {absent[0]}; ids come from search and list.")
+            rows = [(int(number), found[int(number)]) for number in ids]
+        numbers = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+        return numbers, decode([row[1] for row in rows], self.dim).astype(np.float32)
+
+    def _each(self, sql: str, keys: Sequence[Any]) -> list[Row]:
+        values = [os.fsencode(key) if isinstance(key, str) else key for key in keys]
+        return self.database.each(sql, values)
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch: one transaction, one revision."""
+        with self.database.transaction() as writer:
+            revision = self.next_revision(writer)
+            for put in batch.puts:
+                self._put(writer, put, revision)
+            touches = [(info.size, info.mtime_ns, info.device, number) for number, info in batch.touches]
+            self.database.rows("UPDATE item SET size = ?, mtime = ?, device = ? WHERE id = ?", touches)
+            relabels = [(label, metadata, number) for number, label, metadata in batch.relabels]
+            self.database.rows("UPDATE item SET label = ?, metadata = ? WHERE id = ?", relabels)
+            self.forget(batch.removed, revision)
+            for state, ids in ((1, batch.missing), (0, batch.returned)):
+                rows = [(state, revision, number, state) for number in ids]
+                self.database.rows("UPDATE item SET missing = ?, revision = ? WHERE id = ? AND missing <> ?", rows)
+            skips = [(os.fsencode(info.path), info.size, info.mtime_ns, reason) for info, reason in batch.skips]
+            self.database.rows("INSERT OR REPLACE INTO skip VALUES (?, ?, ?, ?)", skips)
+
+    def remove(self, condition: Filter | None) -> int:
+        """Delete the rows of the items that fit, missing ones included."""
+        where = Condition(condition)
+        with self.database.transaction() as writer:
+            ids = [row[0] for row in writer.execute(f"SELECT id FROM item WHERE {where.sql}", where.values)]
+            if ids:
+                self.forget(ids, self.next_revision(writer))
+            return len(ids)
+
+    def forget(self, ids: Sequence[int], revision: int) -> None:
+        """Delete items and remember their ids as removed; inside a transaction."""
+        self.database.rows("DELETE FROM item WHERE id = ?", [(number,) for number in ids])
+        self.database.rows("INSERT OR REPLACE INTO removal VALUES (?, ?)", [(number, revision) for number in ids])
+
+    def next_revision(self, writer: apsw.Connection) -> int:
+        """Start a revision with a random token that tells histories apart; inside a transaction."""
+        token = secrets.randbits(62)
+        writer.execute("INSERT INTO change (token) VALUES (?)", (token,))
+        return writer.last_insert_rowid()
+
+    def _put(self, writer: apsw.Connection, put: Put, revision: int) -> None:
+        path = os.fsencode(put.file.path)
+        values = (path, put.file.size, put.file.mtime_ns, put.hash, put.width, put.height, put.label, put.metadata)
+        # two processes that index the same folder meet here: the second one updates
+        row = next(writer.execute("SELECT id FROM item WHERE path = ?", (path,)), None)
+        number = row[0] if row else put.id
+        writer.execute(
+            "INSERT INTO item (id, path, size, mtime, hash, width, height, label, metadata, device, revision) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET path = excluded.path, "
+            "size = excluded.size, mtime = excluded.mtime, hash = excluded.hash, width = excluded.width, "
+            "height = excluded.height, label = excluded.label, metadata = excluded.metadata, missing = 0, "
+            "device = excluded.device, revision = excluded.revision",
+            (number, *values, put.file.device, revision),
+        )
+        number = number or writer.last_insert_rowid()
+        if put.vector is not None:
+            data = encode(put.vector, self.dim)
+            writer.execute("INSERT OR REPLACE INTO vector VALUES (?, ?, ?)", (number, data, zlib.crc32(data)))
+        elif put.like is not None and put.like != number:
+            copy = "INSERT OR REPLACE INTO vector SELECT ?, data, crc FROM vector WHERE item = ?"
+            writer.execute(copy, (number, put.like))
+            if not writer.changes():  # somebody removed the twin meanwhile: the next run embeds this file
+                writer.execute("DELETE FROM item WHERE id = ?", (number,))
+        writer.execute("DELETE FROM skip WHERE path = ?", (path,))
+
+    def damaged(self) -> Iterator[str]:
+        """One sentence for each fault in the tables; reads everything."""
+        for (line,) in self.database.all("PRAGMA quick_check(20)"):
+            if line != "ok":
+                yield f"SQLite reports: {line}."
+        orphans = "SELECT count(*) FROM item LEFT JOIN vector ON vector.item = item.id WHERE vector.item IS NULL"
+        row = self.database.one(orphans)
+        if row and row[0]:
+            yield f"{row[0]} items have no vector; index their folders again with --force."
+        after = 0
+        sql = f"SELECT item, data, crc FROM vector WHERE item > ? ORDER BY item LIMIT {_PAGE}"
+        while rows := self.database.all(sql, (after,)):
+            for number, data, crc in rows:
+                if len(data) != self.dim * DTYPE.itemsize or zlib.crc32(data) != crc:
+                    yield f"the vector of item {number} is damaged; index its folder again with --force."
+            after = rows[-1][0]
+
+
+def encode(vector: Vectors, dim: int) -> bytes:
+    """A vector as stored: *dim* little-endian float16."""
+    if vector.shape != (dim,):
+        raise InputError(f"a vector must have shape ({dim},), not {vector.shape}.")
+    return vector.astype(DTYPE).tobytes()
+
+
+def decode(blobs: Sequence[bytes], dim: int) -> np.ndarray[Any, np.dtype[np.float16]]:
+    """Stored vectors as ``(n, dim)`` float16.
+
+    Raises:
+        DamagedError: a blob has the wrong length.
+    """
+    data = b"".join(blobs)
+    if len(data) != len(blobs) * dim * DTYPE.itemsize:
+        raise DamagedError(f"the collection holds vectors that are not {dim} long; check it with: imagekin doctor.")
+    return np.frombuffer(data, DTYPE).reshape(len(blobs), dim)
+
+
+def _known(row: Row) -> Known:
+    number, path, size, mtime, digest, width, height, label, metadata, missing, device = row
+    name = os.fsdecode(path)
+    return Known(number, name, size, mtime, digest, width, height, label, metadata, bool(missing), device)
+
+
+def _item(row: Row) -> Item:
+    number, path, width, height, label, size, mtime, digest, missing, metadata = row
+    extra = json.loads(metadata) if metadata else {}
+    return Item(number, os.fsdecode(path), width, height, label, size, mtime / 1e9, digest.hex(), bool(missing), extra)

@@ -1,0 +1,281 @@
+"""Search over a collection file: mapped segments and an engine over them, always at the newest committed revision.
+
+The catalogue is the truth.  ``cache/vectors`` holds its vectors as mapped segments that show some older revision, and
+``cache/engine-…`` an engine's structure over the first segment; rows that changed since are read from the catalogue and
+join the engine's exactly searched tail.  Both are caches that may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from imagekin import index
+from imagekin.errors import ImagekinError, IndexingError, StoreError
+from imagekin.index.base import Index
+from imagekin.store.base import empty_result
+from imagekin.store.catalogue import Catalogue, decode
+from imagekin.store.filters import Filter
+from imagekin.store.segments import Page, Segments, State
+from imagekin.types import Distances, Ids, Vectors
+
+log = logging.getLogger(__name__)
+
+PERSIST_ROWS: Final = 512
+MAX_SEGMENTS: Final = 16
+_NONE: Final = np.empty(0, np.int64)
+
+
+class Serving:
+    """Answers searches for one collection file in one process; thread-safe.
+
+    Args:
+        catalogue: the rows.
+        folder: where the caches go.
+        metric: a name from ``distance.METRICS``.
+        engine: ``auto``, or the spec of an engine.
+    """
+
+    def __init__(self, catalogue: Catalogue, folder: Path, metric: str, engine: str) -> None:
+        self.catalogue = catalogue
+        self.folder = folder
+        self.metric = metric
+        self.engine = engine
+        self._guard = threading.RLock()
+        self._segments = Segments(folder / "vectors", catalogue.dim)
+        self._index: Index | None = None
+        self._revision = -1
+        self._version = -1
+
+    def search(self, queries: Vectors, k: int, condition: Filter | None) -> tuple[Ids, Distances]:
+        """The nearest items at the newest revision; see ``Store.search``."""
+        current = self._current()
+        allow = None if condition is None else self.catalogue.ids(condition)
+        if not len(current) or (allow is not None and not len(allow)):
+            return empty_result(len(queries), k)
+        return current.search(queries, k, allow=allow)
+
+    def refresh(self) -> None:
+        """Write what changed to the caches, and build the engine where it pays."""
+        with self._guard, self._cache_lock() as mine:
+            if not mine:
+                return
+            self._load()
+            self._persist(least=1 if self._segments.segments else PERSIST_ROWS)
+            spec, _ = self.choice()
+            if index.parse(spec)[0] != "exact" and self._segments.segments:
+                self._build(spec)
+
+    def choice(self) -> tuple[str, str]:
+        """The spec of the engine that is to serve, and why."""
+        if self.engine != "auto":
+            return self.engine, "it was chosen for this collection"
+        rows = self.catalogue.count(None, missing=False)
+        return index.default(rows, self.catalogue.dim)
+
+    def describe(self) -> dict[str, Any]:
+        """Which engine answers and why, and what the caches take on disk."""
+        spec, reason = self.choice()
+        size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        return {"engine": self.engine, "serving": spec, "reason": reason, "cache_bytes": size}
+
+    # -- keeping up --------------------------------------------------------------------------------------------
+
+    def _current(self) -> Index:
+        """The index, brought to the newest revision; costs microseconds when nothing was written."""
+        with self._guard:
+            version = self.catalogue.database.data_version
+            if self._index is None or version != self._version:
+                if self._index is None:
+                    self._load()
+                    self._persist_quietly()
+                self._advance()
+                self._version = version
+            if self._index is None:
+                raise IndexingError("the search index could not be loaded.")
+            return self._index
+
+    def _load(self) -> None:
+        """Open the caches, or start empty where they are absent or show another history."""
+        fits = self._segments.open()
+        state = self._segments.state
+        if fits and not self.catalogue.has_revision(state.revision, state.token):
+            self._segments.segments, self._segments.state = [], State(0, 0)
+        self._index = self._assembled()
+        self._revision = self._segments.state.revision
+
+    def _assembled(self) -> Index:
+        """The engine over the first segment, the other segments added, dead rows removed, in the order they came."""
+        segments = self._segments.segments
+        dead = _by_segment(self._segments.state)
+        spec, _ = self.choice()
+        current = self._opened(spec) if segments else None
+        if current is None:
+            exact = spec if index.parse(spec)[0] == "exact" else "exact"
+            current = index.create(exact, self.catalogue.dim, self.metric)
+            if segments:
+                current.build(segments[0].ids, segments[0].vectors, checked=True)
+        for number, segment in enumerate(segments):
+            if number:
+                current.add(segment.ids, segment.vectors, checked=True)
+            current.remove(dead.get(number, _NONE))
+        return current
+
+    def _advance(self) -> None:
+        """Take in what was committed since the index's revision."""
+        if self._index is None:
+            return
+        with self.catalogue.database.snapshot():
+            revision, _ = self.catalogue.revision()
+            if revision == self._revision:
+                return
+            self._index.remove(self.catalogue.removals(self._revision))
+            after = 0
+            while rows := self.catalogue.changed(self._revision, after):
+                after = rows[-1][0]
+                ids, vectors = _page([row for row in rows if not row[1]], self.catalogue.dim)
+                self._index.remove(np.array([row[0] for row in rows], np.int64))
+                if len(ids):
+                    self._index.add(ids, vectors)
+            self._revision = revision
+
+    # -- caches ------------------------------------------------------------------------------------------------
+
+    def _persist_quietly(self) -> None:
+        """Extend the caches when many rows are not in them; a search never fails over that."""
+        try:
+            with self._cache_lock() as mine:
+                if mine:
+                    self._persist(least=PERSIST_ROWS)
+        except ImagekinError as error:
+            log.warning("%s", error)
+
+    def _persist(self, *, least: int) -> None:
+        """Write the rows that changed since the manifest's revision as a segment, when there are at least *least*."""
+        with self.catalogue.database.snapshot():
+            state = self._segments.state
+            revision, token = self.catalogue.revision()
+            removed = self.catalogue.removals(state.revision)
+            changes = self.catalogue.changes(state.revision)
+            if not changes + len(removed) or (changes + len(removed) < least and not self._segments.segments):
+                return
+            if self._crowded(changes):
+                self._segments.append(self._pages(0), State(revision, token), fresh=True)
+            else:
+                gone = np.concatenate([removed, self._changed_ids(state.revision)])
+                dead = tuple(self._dead_rows(gone))
+                self._segments.append(self._pages(state.revision), State(revision, token, dead))
+            self._index = self._assembled()
+            self._revision = revision
+
+    def _crowded(self, changes: int) -> bool:
+        """Whether one fresh segment is better than one more: too many, or a fifth of the rows dead."""
+        segments = self._segments.segments
+        rows, dead = sum(len(segment) for segment in segments), len(self._segments.state.dead)
+        return not segments or len(segments) >= MAX_SEGMENTS or 5 * dead > rows or changes > rows
+
+    def _changed_ids(self, since: int) -> Ids:
+        rows = self.catalogue.database.all("SELECT id FROM item WHERE revision > ?", (since,))
+        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+
+    def _dead_rows(self, gone: Ids) -> Iterator[tuple[int, int]]:
+        """All dead rows of the present segments, those of ids *gone* added."""
+        known = set(self._segments.state.dead)
+        yield from known
+        for number, segment in enumerate(self._segments.segments):
+            for item in np.intersect1d(segment.ids, gone).tolist():
+                if (number, item) not in known:
+                    yield number, item
+
+    def _pages(self, since: int) -> Iterator[Page]:
+        after = 0
+        while rows := self.catalogue.changed(since, after):
+            after = rows[-1][0]
+            yield _page([row for row in rows if not row[1]], self.catalogue.dim)
+
+    def _build(self, spec: str) -> None:
+        """Build the engine over the first segment and save it, when there is none yet or it has fallen behind."""
+        current = self._assembled()
+        if current.engine != "exact" and not current.wants_rebuild:
+            self._index = current
+            return
+        if len(self._segments.segments) > 1 or self._segments.state.dead:
+            with self.catalogue.database.snapshot():
+                self._segments.append(self._pages(0), State(*self.catalogue.revision()), fresh=True)
+        first = self._segments.segments[0]
+        fresh = index.create(spec, self.catalogue.dim, self.metric)
+        fresh.build(first.ids, first.vectors, checked=True)
+        folder = self._engine_folder(spec)
+        try:
+            fresh.save(folder, vectors=False, note=first.name)
+        except OSError as error:
+            raise StoreError(
+                f"the index cannot be written to {folder} ({error.strerror or error}); searches stay right but slower: "
+                "free some space or check the permissions."
+            ) from error
+        for old in self.folder.glob("engine-*"):
+            if old != folder:
+                shutil.rmtree(old, ignore_errors=True)
+        self._index = self._assembled()
+        self._revision = self._segments.state.revision
+
+    def _opened(self, spec: str) -> Index | None:
+        """The saved engine over the first segment, or None when there is none that fits."""
+        name, parameters = index.parse(spec)
+        folder = self._engine_folder(spec)
+        if name == "exact" or not folder.is_dir():
+            return None
+        first = self._segments.segments[0]
+        try:
+            made: type[Index] = index.ENGINES.load(name)
+            chunks = [(first.ids, first.vectors)]
+            return made.open(folder, self.catalogue.dim, self.metric, chunks=chunks, **parameters)
+        except IndexingError as error:
+            log.warning(
+                "the saved index in %s does not fit; searching exactly until it is built anew: %s", folder, error
+            )
+            return None
+
+    def _engine_folder(self, spec: str) -> Path:
+        key = f"{spec}|{self.metric}|{self._segments.segments[0].name}"
+        return self.folder / f"engine-{hashlib.blake2b(key.encode(), digest_size=8).hexdigest()}"
+
+    @contextlib.contextmanager
+    def _cache_lock(self) -> Iterator[bool]:
+        """Whether this process may write the caches now; another one that does is not waited for."""
+        from filelock import FileLock, Timeout
+
+        if self.catalogue.database.read_only:
+            yield False
+            return
+        try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            lock = FileLock(self.folder / "cache.lock", timeout=0, mode=0o600)
+            lock.acquire()
+        except (Timeout, OSError):
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+
+def _page(rows: list[Any], dim: int) -> Page:
+    ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+    return ids, decode([row[2] for row in rows], dim)
+
+
+def _by_segment(state: State) -> dict[int, Ids]:
+    dead: dict[int, list[int]] = {}
+    for number, item in state.dead:
+        dead.setdefault(number, []).append(item)
+    return {number: np.array(items, np.int64) for number, items in dead.items()}

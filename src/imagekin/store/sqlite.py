@@ -1,0 +1,159 @@
+"""The embedded store: a folder with one SQLite file, which is the only truth, and caches beside it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from imagekin import location
+from imagekin.migrations import MIGRATIONS
+from imagekin.store.base import Batch, Known, Store, empty_result
+from imagekin.store.catalogue import Catalogue
+from imagekin.store.database import Database
+from imagekin.store.filters import Filter
+from imagekin.store.serving import Serving
+from imagekin.types import Distances, Ids, Item, Skipped, Vectors
+
+
+class SqliteStore(Store):
+    """A collection in a folder: ``collection.db``, ``writer.lock`` and ``cache/``; see docs/format.md.
+
+    Args:
+        folder: of the collection.
+        create: make it when it is absent.
+
+    Raises:
+        StoreError: absent, damaged, of a newer format, or not allowed.
+    """
+
+    def __init__(self, folder: Path, *, create: bool = True) -> None:
+        self.location = str(folder)
+        self.folder = folder
+        self.database = Database(folder / location.DATABASE, create=create)
+        self._guard = threading.Lock()
+        self._serving: Serving | None = None
+        self._catalogue = Catalogue(self.database, 0)
+        self._read_dim()
+
+    def _read_dim(self) -> None:
+        settings = self._catalogue.settings()
+        self.metric = str(settings.get("metric", "cosine"))
+        self.dim = self._catalogue.dim = int((settings.get("embedder") or {}).get("dim", 0))
+        self._engine = str(settings.get("engine", "auto"))
+
+    def settings(self) -> dict[str, Any]:
+        """See ``Store.settings``."""
+        return self._catalogue.settings()
+
+    def set(self, values: Mapping[str, Any]) -> None:
+        """See ``Store.set``."""
+        self._catalogue.set(values)
+        with self._guard:
+            self._read_dim()
+            self._serving = None
+
+    def roots(self) -> dict[str, str]:
+        """See ``Store.roots``."""
+        return self._catalogue.roots()
+
+    def set_root(self, path: str, labels: str) -> None:
+        """See ``Store.set_root``."""
+        self._catalogue.set_root(path, labels)
+
+    def lookup(self, paths: Sequence[str]) -> dict[str, Known]:
+        """See ``Store.lookup``."""
+        return self._catalogue.lookup(paths)
+
+    def find(self, digest: bytes) -> Known | None:
+        """See ``Store.find``."""
+        return self._catalogue.find(digest)
+
+    def skipped(self, paths: Sequence[str]) -> dict[str, tuple[int, int, str]]:
+        """See ``Store.skipped``."""
+        return self._catalogue.skipped(paths)
+
+    def skips(self) -> Iterator[Skipped]:
+        """See ``Store.skips``."""
+        return self._catalogue.skips()
+
+    def known(self, condition: Filter | None) -> Iterator[Known]:
+        """See ``Store.known``."""
+        return self._catalogue.known(condition)
+
+    def write(self, batch: Batch) -> None:
+        """See ``Store.write``."""
+        self._catalogue.write(batch)
+
+    @property
+    def revision(self) -> int:
+        """See ``Store.revision``."""
+        return self._catalogue.revision()[0]
+
+    def count(self, condition: Filter | None = None, *, missing: bool | None = False) -> int:
+        """See ``Store.count``."""
+        return self._catalogue.count(condition, missing)
+
+    def items(self, condition: Filter | None = None, *, after: int = 0, limit: int = 1_000) -> list[Item]:
+        """See ``Store.items``."""
+        return self._catalogue.items(condition, after, limit)
+
+    def found(self, ids: Sequence[int]) -> dict[int, Item]:
+        """See ``Store.found``."""
+        return self._catalogue.found(ids)
+
+    def vectors(self, ids: Sequence[int] | None = None) -> tuple[Ids, Vectors]:
+        """See ``Store.vectors``."""
+        return self._catalogue.vectors(ids)
+
+    def remove(self, condition: Filter | None) -> int:
+        """See ``Store.remove``."""
+        return self._catalogue.remove(condition)
+
+    def _search(self, queries: Vectors, k: int, condition: Filter | None) -> tuple[Ids, Distances]:
+        serving = self._served()
+        return empty_result(len(queries), k) if serving is None else serving.search(queries, k, condition)
+
+    def refresh(self) -> None:
+        """See ``Store.refresh``."""
+        serving = self._served()
+        if serving is not None:
+            serving.refresh()
+
+    def _served(self) -> Serving | None:
+        """The searcher, or None while no model has given the vectors a length."""
+        with self._guard:
+            if self._serving is None and self.dim:
+                self._serving = Serving(self._catalogue, self.folder / "cache", self.metric, self._engine)
+            return self._serving
+
+    def check(self) -> list[str]:
+        """See ``Store.check``."""
+        return list(self._catalogue.damaged())
+
+    def info(self) -> dict[str, Any]:
+        """See ``Store.info``."""
+        settings = self.settings()
+        serving = self._served()
+        last = self.database.one("SELECT seq FROM sqlite_sequence WHERE name = 'item'")
+        skipped = self.database.one("SELECT count(*) FROM skip")
+        return {
+            "location": self.location,
+            "images": self.count(),
+            "missing": self.count(missing=True),
+            "skipped": int(skipped[0]) if skipped else 0,
+            "revision": self.revision,
+            "last_id": int(last[0]) if last else 0,
+            "format": len(MIGRATIONS),
+            "metric": self.metric,
+            "embedder": settings.get("embedder"),
+            "database_bytes": sum(path.stat().st_size for path in self.folder.glob(location.DATABASE + "*")),
+            **(serving.describe() if serving else {"engine": self._engine}),
+        }
+
+    def close(self) -> None:
+        """See ``Store.close``."""
+        with self._guard:
+            self._serving = None
+        self.database.close()
