@@ -1,0 +1,48 @@
+"""Options that several commands take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def filtered(command: Command) -> Command:
+    """Give *command* the filters ``--under``, ``--label`` and ``--where``."""
+    for option in (
+        click.option("--where", metavar="EXPR", help="Only what fits, such as \"width >= 1000 and label != 'dog'\"."),
+        click.option("--label", help="Only pictures with this label."),
+        click.option("--under", metavar="FOLDER", help="Only pictures in this folder, at any depth."),
+    ):
+        command = option(command)
+    return command
+
+
+def modelled(command: Command) -> Command:
+    """Give *command* the options that choose how images are embedded and found."""
+    for option in (
+        click.option("--engine", metavar="SPEC", help="How neighbours are found: auto, exact, faiss:HNSW32, …"),
+        click.option("--precision", type=click.Choice(["int8", "fp32"]), help="By default the faster one here."),
+        click.option("--model", metavar="NAME|FILE", help="A name from `imagekin models`, or an ONNX file."),
+    ):
+        command = option(command)
+    return command
+
+
+class Region(click.ParamType[tuple[int, int, int, int]]):
+    """A rectangle ``x,y,w,h`` in pixels."""
+
+    name = "x,y,w,h"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int, int, int]:
+        """Four whole numbers from text."""
+        try:
+            x, y, width, height = (int(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not four whole numbers x,y,w,h.", param, ctx)
+        return x, y, width, height

@@ -1,0 +1,45 @@
+"""``imagekin remove``: take pictures out of a collection."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from imagekin.cli import output
+from imagekin.cli.commands.options import filtered
+from imagekin.cli.settings import Settings, shared
+
+MANY: Final = 10
+"""More than this many pictures are removed only after asking."""
+
+
+@click.command("remove")
+@click.argument("ids", type=int, nargs=-1, metavar="[ID]...")
+@filtered
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@shared
+@click.pass_obj
+def command(settings: Settings, /, ids: tuple[int, ...], yes: bool, **filters: Any) -> int:
+    """Take pictures out of the collection, by ID or by filter. The picture files themselves are never touched.
+
+    A removed picture comes back when its folder is indexed again.
+    """
+    if not ids and not any(filters.values()):
+        raise click.UsageError("Give IDs, --under, --label or --where.")
+    with settings.open() as photos:
+        if not yes and not _agreed(photos.count(**filters) if any(filters.values()) else len(ids)):
+            click.echo("Nothing was removed.", err=True)
+            return 1
+        removed = photos.remove(ids or None, **filters)
+    if settings.json:
+        output.record({"removed": removed})
+    elif not settings.quiet:
+        click.echo(f"Removed {output.plural(removed, 'picture')} from the collection; the files were not touched.")
+    return 0
+
+
+def _agreed(number: int) -> bool:
+    """Whether so few that nobody need be asked, or the person says yes."""
+    question = f"Remove {output.plural(number, 'picture')} from the collection (the files stay)?"
+    return number <= MANY or click.confirm(question, err=True)

@@ -1,0 +1,205 @@
+"""Results as text for people and as JSON for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from imagekin import escape
+from imagekin.cli.table import Column, render
+
+if TYPE_CHECKING:
+    from imagekin.registry import Registry
+    from imagekin.types import Hit, Item, Report, Skipped
+
+_SHOWN: Final = 10
+_LABEL: Final = 24
+_HITS: Final = (
+    Column("similarity", right=True),
+    Column("id", right=True),
+    Column("label", most=_LABEL),
+    Column("size", right=True),
+    Column("path"),
+)
+_ITEMS: Final = _HITS[1:]
+_SKIPS: Final = (Column("reason", most=60), Column("path"))
+_ENTRIES: Final = (Column("kind"), Column("name"), Column("installed"), Column("what"))
+_COUNTS: Final = ("added", "updated", "reused", "unchanged", "relabelled", "removed", "missing", "returned")
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print lines as they come."""
+    for line in lines:
+        click.echo(line)
+
+
+def record(value: Any) -> None:
+    """Print one JSON object: ASCII only, so that no name can write to the terminal."""
+    click.echo(json.dumps(_plain(value), indent=2))
+
+
+def records(values: Iterable[Any]) -> None:
+    """Print a JSON array, one element a line, as they come."""
+    before = "["
+    for value in values:
+        click.echo(before + "\n" + json.dumps(_plain(value)), nl=False)
+        before = ","
+    click.echo("[]" if before == "[" else "\n]")
+
+
+def hits(found: Sequence[Hit], width: int | None) -> Iterator[str]:
+    """A search's table, nearest first."""
+    if not found:
+        yield "No picture of the collection fits."
+        return
+    rows = ([f"{hit.similarity:.1%}", *_cells(hit)] for hit in found)
+    yield from render(_HITS, rows, width)
+
+
+def items(found: Iterable[Item], width: int | None) -> Iterator[str]:
+    """A list's table, by id."""
+    yield from render(_ITEMS, (_cells(item) for item in found), width)
+
+
+def skips(found: Iterable[Skipped], width: int | None) -> Iterator[str]:
+    """Every file that cannot be indexed, with its reason."""
+    yield from render(_SKIPS, ([skip.reason, skip.path] for skip in found), width)
+
+
+def registries(families: Mapping[str, Registry], width: int | None) -> Iterator[str]:
+    """The members of families (models, engines), and whether what each needs is installed."""
+    rows = (
+        [kind, name, "yes" if entry.installed() else f'pip install "imagekin[{entry.extra}]"', entry.summary]
+        for kind, family in families.items()
+        for name, entry in family.items()
+    )
+    yield from render(_ENTRIES, rows, width)
+
+
+def entries(family: Registry) -> list[dict[str, Any]]:
+    """A family's members as plain data."""
+    return [
+        {"name": name, "summary": entry.summary, "extra": entry.extra, "installed": entry.installed()}
+        for name, entry in family.items()
+    ]
+
+
+def facts(info: Mapping[str, Any]) -> dict[str, object]:
+    """The part of ``Collection.info`` that a person wants to see."""
+    model = info.get("embedder") or {}
+    named = f"{model['name']} {model['precision']}".strip() if model else "none yet"
+    shown = {
+        "collection": info["location"],
+        "images": info["images"],
+        "missing": f"{info['missing']:,} (their drive or folder is absent)" if info["missing"] else 0,
+        "skipped": f"{info['skipped']:,} (see imagekin info --skipped)" if info["skipped"] else 0,
+        "model": f"{named}, {model['dim']:,} numbers an image" if model else named,
+        "engine": f"{info['serving']}, because {info['reason']}" if "serving" in info else info["engine"],
+        "on disk": f"{megabytes(info['database_bytes'])}, and {megabytes(info.get('cache_bytes', 0))} of caches",
+        "folders": [f"{folder}  (labels: {rule})" for folder, rule in info["roots"].items()],
+    }
+    return {name: value for name, value in shown.items() if value != 0 or name == "images"}
+
+
+def changed(done: Report) -> bool:
+    """Whether a run did anything worth a line."""
+    return any(getattr(done, name) for name in _COUNTS if name not in ("unchanged", "missing"))
+
+
+def report(done: Report, images: int) -> Iterator[str]:
+    """What an indexing run did, and what it could not index."""
+    yield from summary(done)
+    if done.interrupted:
+        yield f"Stopped early; what is done is kept. The collection has {plural(images, 'image')}."
+        yield "Run the same command again to go on."
+    else:
+        yield f"The collection has {plural(images, 'image')}."
+    if done.ignored:
+        yield f"Ignored, as no image has such a name: {_suffixes(done.ignored)}."
+    yield from reasons(done.skipped)
+
+
+def summary(done: Report) -> Iterator[str]:
+    """The counts of a run in one line."""
+    counts = [f"{getattr(done, name):,} {name}" for name in _COUNTS if getattr(done, name)]
+    counts += [f"{len(done.skipped):,} skipped"] if done.skipped else []
+    embedded = done.added + done.updated
+    rate = f" ({embedded / done.seconds:,.0f} images/s)" if embedded and done.seconds > 0 else ""
+    yield f"{', '.join(counts) or 'nothing to do'} in {done.seconds:,.1f} s{rate}".capitalize()
+
+
+def reasons(skipped: Sequence[Skipped]) -> Iterator[str]:
+    """Files that could not be indexed, grouped by reason: every reason, and the first files of each."""
+    if not skipped:
+        return
+    groups: dict[str, list[Skipped]] = {}
+    for skip in skipped:
+        groups.setdefault(re.sub(r"\d[\d.,]*", "#", skip.reason), []).append(skip)
+    yield f"{plural(len(skipped), 'file')} could not be indexed:"
+    each = max(1, _SHOWN // len(groups))
+    largest = sorted(groups.values(), key=len, reverse=True)[:_SHOWN]
+    for group in largest:
+        yield escape.terminal(f"  {len(group):,} x {group[0].reason}")
+        yield from (escape.terminal(f"      {skip.path}") for skip in group[:each])
+    left = len(skipped) - sum(len(group[:each]) for group in largest)
+    if left:
+        yield f"  and {left:,} more; see --json or imagekin info --skipped."
+
+
+def pairs(values: Mapping[str, object], indent: int = 0) -> Iterator[str]:
+    """Names and values in two columns; a mapping or a list among the values goes below its name, indented."""
+    space = " " * indent
+    widest = max((len(name) for name, value in values.items() if not _nested(value)), default=0)
+    for name, value in values.items():
+        safe = escape.terminal(str(name))
+        if isinstance(value, Mapping) and value:
+            yield f"{space}{safe}"
+            yield from pairs(value, indent + 2)
+        elif isinstance(value, list) and value:
+            yield f"{space}{safe}"
+            yield from (f"{space}  {escape.terminal(str(element))}" for element in value)
+        else:
+            yield f"{space}{safe:<{widest}}  {escape.terminal(_text(value))}".rstrip()
+
+
+def plural(number: int, noun: str) -> str:
+    """``1 image``, ``8,677 images``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def megabytes(size: float) -> str:
+    """A size on disk for people."""
+    return f"{size / 1e6:,.1f} MB"
+
+
+def _cells(item: Item) -> list[str]:
+    size = "missing" if item.missing else f"{item.width} x {item.height}"
+    return [str(item.id), item.label or "", size, item.path]
+
+
+def _suffixes(ignored: Mapping[str, int]) -> str:
+    most = sorted(ignored.items(), key=lambda pair: (-pair[1], pair[0]))
+    shown = [f"{count:,} {escape.terminal(suffix) or 'without a suffix'}" for suffix, count in most[:_SHOWN]]
+    left = sum(count for _, count in most[_SHOWN:])
+    return ", ".join(shown + ([f"{left:,} others"] if left else []))
+
+
+def _nested(value: object) -> bool:
+    return isinstance(value, Mapping | list) and bool(value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value) if value or value == 0.0 else "none"
+
+
+def _plain(value: Any) -> Any:
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value

@@ -1,0 +1,70 @@
+"""What holds for every command: which collection, how to print, how to fail."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from imagekin.collection import Collection
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Settings:
+    """The options that stand before or after a command's name.
+
+    Attributes:
+        collection: name or path; None for the default one.
+        json: print JSON instead of tables.
+        quiet: print results and errors only.
+        debug: show the traceback of an unexpected error.
+    """
+
+    collection: str | None = None
+    json: bool = False
+    quiet: bool = False
+    debug: bool = False
+
+    def open(self, *, create: bool = False, **options: Any) -> Collection:
+        """Open the chosen collection; ``None`` among the *options* means the library's default."""
+        import imagekin
+
+        given = {name: value for name, value in options.items() if value is not None}
+        return imagekin.open(self.collection, create=create, **given)
+
+    @property
+    def width(self) -> int | None:
+        """Columns that a table may take, or None where nothing needs shortening because no terminal shows it."""
+        if not sys.stdout.isatty() and not os.environ.get("COLUMNS", "").isdigit():
+            return None
+        return max(40, shutil.get_terminal_size().columns)
+
+
+def shared(command: Command) -> Command:
+    """Give *command* the options that every command takes; where both are given, the later one counts."""
+    for option in (
+        _option("--debug", help="Show the traceback of an unexpected error.", is_flag=True),
+        _option("-q", "--quiet", help="Print results and errors only.", is_flag=True),
+        _option("--json", help="Print results as JSON.", is_flag=True),
+        _option("-c", "--collection", metavar="NAME|PATH", help="The collection to use."),
+    ):
+        command = option(command)
+    return command
+
+
+def _option(*names: str, **options: Any) -> Callable[[Command], Command]:
+    return click.option(*names, expose_value=False, callback=_keep, **options)
+
+
+def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
+    settings = context.ensure_object(Settings)
+    if value and option.name is not None:
+        setattr(settings, option.name, value)
