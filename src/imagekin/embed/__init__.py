@@ -22,7 +22,7 @@ EMBEDDERS: Final = Registry(
         "pixels": Entry(
             "imagekin.embed.pixels:PixelEmbedder", "", "8 x 8 pixels without weights; a baseline for tests"
         ),
-        "onnx": Entry("imagekin.embed.onnx_file:OnnxEmbedder", "", "any local ONNX image model: path=model.onnx"),
+        "onnx": Entry("imagekin.embed.onnx_model:OnnxEmbedder", "", "any local ONNX image model: path=model.onnx"),
     },
 )
 
@@ -33,10 +33,14 @@ def create(
     """Make an embedder by its name in the registry, or from a path that ends in ``.onnx``.
 
     Args:
-        spec: a name of `EMBEDDERS`, or the path of a local ONNX file.
+        spec: a name of `EMBEDDERS` or the path of a local ONNX file, with options in brackets if wanted:
+            ``pixels(side=16)``, ``model.onnx(cut=1, mode='squash')``.
         precision: ``fp32`` or ``int8`` where the model offers both; None for its default.
         threads: processor threads for one call; None for the model's default, one.
-        options: what else the model takes, such as ``size=256`` for an ONNX file.
+        options: what else the model takes; they win over those in *spec*.
+
+    Returns:
+        The embedder; its ``spec`` and ``precision`` make an equal one again.
 
     Raises:
         UnknownNameError: no such model; the message lists the known ones.
@@ -44,17 +48,49 @@ def create(
         InputError: it does not take these options.
         ModelError: its file is missing, damaged or unsafe.
     """
-    if spec.lower().endswith(".onnx") and spec not in EMBEDDERS:
-        spec, options = "onnx", {"path": spec, **options}
-    make = EMBEDDERS.load(spec)
+    name, written = parse(spec)
+    options = {**written, **options}
+    if name.lower().endswith(".onnx") and name not in EMBEDDERS:
+        name, options = "onnx", {"path": name, **options}
+    make = EMBEDDERS.load(name)
     given = {"precision": precision, "threads": threads}
-    options |= {name: value for name, value in given.items() if value is not None}
     known = _parameters(make)
-    for name in options:
-        if known is not None and name not in known:
-            raise InputError(f"the model {spec!r} has no option {name!r}; it takes: {', '.join(known) or 'none'}.")
-    embedder: Embedder = make(**options)
+    arguments = options | {option: value for option, value in given.items() if value is not None}
+    for option in arguments:
+        if known is not None and option not in known:
+            raise InputError(f"the model {name!r} has no option {option!r}; it takes: {', '.join(known) or 'none'}.")
+    embedder: Embedder = make(**arguments)
+    embedder.spec = _written(name, options, embedder)
     return embedder
+
+
+def parse(spec: str) -> tuple[str, dict[str, Any]]:
+    """The name or path in *spec*, and the options in its brackets.
+
+    Raises:
+        InputError: what is in the brackets is not ``option=literal, …``.
+    """
+    name, bracket, inside = spec.strip().partition("(")
+    if not bracket or not inside.endswith(")"):
+        return spec.strip(), {}
+    import ast
+
+    try:
+        call = ast.parse(f"f({inside}", mode="eval").body
+        if isinstance(call, ast.Call) and not call.args and all(word.arg for word in call.keywords):
+            return name.strip(), {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        pass
+    raise InputError(f"{spec!r} does not name a model; write options like: model.onnx(cut=1, mode='squash').")
+
+
+def _written(name: str, options: dict[str, Any], embedder: Embedder) -> str:
+    """The spec that makes the embedder again from any folder; paths are absolute."""
+    if "path" in options:
+        name, options = str(getattr(embedder, "path", options["path"])), {**options}
+        del options["path"]
+    inside = ", ".join(f"{option}={value!r}" for option, value in sorted(options.items()))
+    return f"{name}({inside})" if inside else name
 
 
 def _parameters(make: Any) -> list[str] | None:

@@ -37,6 +37,8 @@ class Recipe:
         crop_fraction: share of the resized short side that the centre crop keeps (``crop`` only).
         resample: ``nearest``, ``bilinear``, ``bicubic`` or ``lanczos``; all but nearest are antialiased.
         fill: colour of the border (``pad`` only).
+        stretch: 0 keeps the aspect, 1 squashes it away; between them the crop is wider (or higher) than it is high by
+            the picture's own aspect raised to this power, and is squashed (``crop`` only).
     """
 
     height: int
@@ -45,9 +47,12 @@ class Recipe:
     crop_fraction: float = 0.875
     resample: str = "bicubic"
     fill: tuple[int, int, int] = (0, 0, 0)
+    stretch: float = 0.0
 
     def __post_init__(self) -> None:
-        if min(self.height, self.width) < 1 or not 0 < self.crop_fraction <= 1 or self.resample not in _RESAMPLE:
+        known = self.resample in _RESAMPLE and self.mode in ("crop", "squash", "pad")
+        within = 0 < self.crop_fraction <= 1 and 0 <= self.stretch <= 1
+        if min(self.height, self.width) < 1 or not (known and within):
             raise InputError(f"not a usable preprocessing recipe: {self}.")
 
     @property
@@ -66,8 +71,12 @@ class Recipe:
 
     def _centre(self, width: int, height: int) -> tuple[float, float, float, float]:
         """The centre crop in source coordinates, so that resizing and cropping are one step."""
-        scale = min(width / self.width, height / self.height) * self.crop_fraction
-        across, down = self.width * scale, self.height * scale
+        wide, high = width / self.width, height / self.height
+        short = min(wide, high)
+        across, down = (
+            min(self.crop_fraction * size * short * (ratio / short) ** self.stretch, limit)  # rounding may exceed it
+            for size, ratio, limit in ((self.width, wide, width), (self.height, high, height))
+        )
         left, top = (width - across) / 2, (height - down) / 2
         return left, top, left + across, top + down
 
@@ -90,6 +99,7 @@ class Embedder(ABC):
         precision: ``fp32`` or ``int8``, or "" where it has no meaning.
         takes_text: whether ``embed_text`` works.
         batch_size: rows per call of ``_embed``; a good one for throughput.
+        spec: what ``embed.create`` makes it again from; set by ``create``.
     """
 
     name: str
@@ -99,6 +109,7 @@ class Embedder(ABC):
     precision: str = ""
     takes_text: ClassVar[bool] = False
     batch_size: int = 32
+    spec: str = ""
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -153,6 +164,7 @@ class Embedder(ABC):
         """What identifies this embedder, as plain data for records and reports."""
         return {
             "name": self.name,
+            "spec": self.spec or self.name,
             "dim": self.dim,
             "precision": self.precision,
             "fingerprint": self.fingerprint,

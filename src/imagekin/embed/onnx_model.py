@@ -1,0 +1,238 @@
+"""Any local ONNX image model as an embedder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagekin.embed.base import Embedder, Recipe
+from imagekin.embed.onnx_cut import describe, input_of_layer, keep_only, pictures_input
+from imagekin.embed.onnx_file import read_model
+from imagekin.embed.runtime import open_session, run
+from imagekin.errors import InputError, ModelError
+
+IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+
+_PREFERRED: Final = ("image_embeds", "pooler_output")
+_TYPES: Final = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """How bytes become the numbers a network was trained on: ``(x · scale − mean) / std``, channel by channel.
+
+    Attributes:
+        scale: factor for bytes, 1/255 for most models.
+        mean: subtracted, one number or three in the order of *channels*.
+        std: divided by, one number or three in the order of *channels*.
+        channels: ``RGB``, or ``BGR`` for models from Caffe and OpenCV.
+    """
+
+    scale: float = 1 / 255
+    mean: float | Sequence[float] = IMAGENET_MEAN
+    std: float | Sequence[float] = IMAGENET_STD
+    channels: Literal["RGB", "BGR"] = "RGB"
+
+    def __post_init__(self) -> None:
+        try:
+            values = [np.broadcast_to(np.asarray(value, np.float64), 3) for value in (self.mean, self.std, self.scale)]
+        except (ValueError, TypeError):
+            values = []
+        if not values or not np.isfinite(values).all() or (values[1] <= 0).any() or self.channels not in ("RGB", "BGR"):
+            raise InputError(
+                f"mean and std must be one number or three, std positive, channels RGB or BGR; not {self}."
+            )
+
+    def apply(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """``(n, height, width, 3)`` uint8 RGB to float32 in the network's order of channels."""
+        factor = np.asarray(self.scale / np.asarray(self.std, np.float64), np.float32)
+        shift = np.asarray(-np.asarray(self.mean, np.float64) / np.asarray(self.std, np.float64), np.float32)
+        ordered = batch if self.channels == "RGB" else batch[..., ::-1]
+        scaled: NDArray[np.float32] = ordered * factor + shift
+        return scaled
+
+
+class OnnxEmbedder(Embedder):
+    """A local ONNX file with its preprocessing; every option is part of the fingerprint.
+
+    The network's answer of shape ``(n, dim)`` is the embedding; one of rank 4 is averaged over its rows and columns;
+    one of rank 3 (tokens) needs *pooling*.  Anything else is refused: flattening would compare position by position.
+    Of several outputs, ``image_embeds``, then ``pooler_output``, then the only one of rank 2 is taken.
+
+    Args:
+        path: the model's file.
+        size: rows and columns of the input, or one number for both; None for what the model says, else 224.
+        mode: ``crop``, ``squash`` or ``pad``, see `Recipe`.
+        crop_fraction: share of the short side that the crop keeps.
+        resample: ``bicubic``, ``bilinear``, ``lanczos`` or ``nearest``.
+        output: name of the tensor to take, an output or any inner one.
+        cut: how many layers with weights to cut off the end; 1 takes the classifier off.
+        pooling: ``cls`` (the first token) or ``mean`` (of all tokens), for answers of rank 3.
+        layout: ``NCHW`` or ``NHWC``, where the model's input does not tell.
+        threads: processor threads for one call; None for one.
+        scaling: ``scale``, ``mean``, ``std`` and ``channels`` of `Scaling`; not for models that take bytes.
+
+    Raises:
+        InputError: options that contradict each other or the model.
+        ModelError: the file is absent, unsafe, or no image model with one input.
+    """
+
+    name = "onnx"
+    batch_size = 8
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        size: int | Sequence[int] | None = None,
+        output: str | None = None,
+        cut: int = 0,
+        pooling: Literal["cls", "mean"] | None = None,
+        layout: Literal["NCHW", "NHWC"] | None = None,
+        threads: int | None = None,
+        **preprocessing: Any,
+    ) -> None:
+        self.path = Path(path).expanduser().absolute()
+        model, digest = read_model(self.path)
+        self._input = pictures_input(model.graph)
+        self.layout = _layout(self._input, layout)
+        self.pooling = pooling
+        self.scaling, shape = _split(preprocessing)
+        self.recipe = Recipe(*_size(self._input, self.layout, size), **shape)
+        self._session, self._output = self._open(model, output, cut, threads)
+        self._dtype = _TYPES.get(self._session.get_inputs()[0].type)
+        self._check_options(preprocessing)
+        batch = self._input.type.tensor_type.shape.dim[0].dim_value
+        self._fixed = batch if batch > 0 else None
+        self.dim = int(self._pool(self._run(np.zeros((1, *self.input_size, 3), np.uint8))).shape[1])
+        facts = [digest, asdict(self.recipe), asdict(self.scaling), self.layout, self._output, pooling]
+        key = hashlib.sha256(json.dumps(facts, sort_keys=True, default=list).encode()).hexdigest()[:16]
+        self.name = self.path.name
+        self.fingerprint = f"onnx/{key}"
+
+    def _check_options(self, preprocessing: dict[str, Any]) -> None:
+        if self._dtype is None:
+            kind = self._session.get_inputs()[0].type
+            raise ModelError(f"the model takes {kind}; pictures can be given as float, float16 or uint8.")
+        clash = sorted({"scale", "mean", "std"} & preprocessing.keys())
+        if self._dtype == np.uint8 and clash:
+            raise InputError(f"the model takes bytes and scales them itself; leave out {', '.join(clash)}.")
+        if self.pooling not in (None, "cls", "mean"):
+            raise InputError(f"pooling must be cls or mean, not {self.pooling!r}.")
+
+    def _open(self, model: Any, output: str | None, cut: int, threads: int | None) -> tuple[Any, str]:
+        outputs = model.graph.output
+        if cut < 0:
+            raise InputError(f"cut must be 0 or more, not {cut}.")
+        if output is None:
+            output = _preferred(outputs)
+        if cut:
+            output = input_of_layer(model.graph, output, cut)
+        keep_only(model, output)
+        return open_session(model.SerializeToString(), threads), output
+
+    def _embed(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
+        return self._pool(self._run(batch))
+
+    def _run(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
+        """The network's answers, in as many calls as its batch size needs."""
+        step = self._fixed or len(batch)
+        answers = []
+        for at in range(0, len(batch), step):
+            part = batch[at : at + step]
+            if len(part) < step:
+                part = np.concatenate([part, np.zeros((step - len(part), *part.shape[1:]), np.uint8)])
+            answer = np.asarray(run(self._session, self._input.name, self._tensor(part), self._output))
+            if answer.ndim == 0 or len(answer) != step:
+                raise ModelError(
+                    f"{self._output!r} has shape {answer.shape} for {step} pictures; choose another output."
+                )
+            answers.append(answer)
+        return np.concatenate(answers)[: len(batch)]
+
+    def _tensor(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
+        if self._dtype == np.uint8:
+            values: NDArray[Any] = batch if self.scaling.channels == "RGB" else batch[..., ::-1]
+        else:
+            values = self.scaling.apply(batch).astype(self._dtype, copy=False)
+        return np.ascontiguousarray(values.transpose(0, 3, 1, 2) if self.layout == "NCHW" else values)
+
+    def _pool(self, answer: NDArray[Any]) -> NDArray[Any]:
+        if answer.dtype.kind != "f":
+            raise ModelError(f"{self._output!r} of {self.path.name} is {answer.dtype}, and must be real; {_ADVICE}")
+        values: NDArray[Any] = answer.astype(np.float32, copy=False)
+        if values.ndim == 3 and self.pooling is not None:
+            values = values[:, 0] if self.pooling == "cls" else values.mean(axis=1)
+        elif values.ndim == 4:
+            values = values.mean(axis=_spatial(values.shape, self.layout))
+        if values.ndim != 2:
+            hint = "give pooling='cls' or 'mean'" if values.ndim == 3 else _ADVICE
+            raise ModelError(f"{self._output!r} of {self.path.name} has shape {values.shape}, not a vector; {hint}.")
+        return values
+
+
+_ADVICE: Final = "name another tensor: output=..."
+
+
+def _split(options: dict[str, Any]) -> tuple[Scaling, dict[str, Any]]:
+    """The options of the scaling and of the recipe."""
+    shapes, scales = ("mode", "crop_fraction", "resample", "fill"), ("scale", "mean", "std", "channels")
+    for name in options:
+        if name not in (*shapes, *scales):
+            raise InputError(f"an ONNX model has no option {name!r}; preprocessing: {', '.join((*shapes, *scales))}.")
+    scaling = Scaling(**{name: options[name] for name in scales if name in options})
+    return scaling, {name: options[name] for name in shapes if name in options}
+
+
+def _layout(value: Any, chosen: str | None) -> str:
+    dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+    fits = [name for name, axis in (("NCHW", 1), ("NHWC", 3)) if dims[axis] in (0, 3)]
+    certain = [name for name in fits if dims[name.index("C")] == 3]
+    if chosen is None and len(certain) == 1:
+        return certain[0]
+    if chosen not in fits:
+        hint = f"layout={chosen!r} does not fit" if chosen else "give layout='NCHW' or 'NHWC'"
+        raise InputError(f"the model's input {value.name} has shape {describe(value)}: {hint}.")
+    return chosen
+
+
+def _size(value: Any, layout: str, size: int | Sequence[int] | None) -> tuple[int, int]:
+    dims = value.type.tensor_type.shape.dim
+    declared = dims[layout.index("H")].dim_value, dims[layout.index("W")].dim_value
+    wanted = (None, None) if size is None else (size, size) if isinstance(size, int) else tuple(size)
+    if len(wanted) != 2:
+        raise InputError(f"size must be one number or two (rows, columns), not {size}.")
+    for said, asked in zip(declared, wanted, strict=True):
+        if said and asked not in (None, said):
+            raise InputError(f"the model's input {value.name} has shape {describe(value)}; size={size} does not fit.")
+    rows, columns = (said or asked or 224 for said, asked in zip(declared, wanted, strict=True))
+    return rows, columns
+
+
+def _preferred(outputs: Any) -> str:
+    names = [value.name for value in outputs]
+    for name in _PREFERRED:
+        if name in names:
+            return name
+    flat = [value.name for value in outputs if len(value.type.tensor_type.shape.dim) == 2]
+    choice = names if len(names) == 1 else flat
+    if len(choice) != 1:
+        listed = ", ".join(f"{value.name} {describe(value)}" for value in outputs)
+        raise ModelError(f"the model has several outputs, choose one with output=...: {listed}.")
+    return str(choice[0])
+
+
+def _spatial(shape: tuple[int, ...], layout: str) -> tuple[int, int]:
+    """The axes of rows and columns of a rank-4 answer: the two that are equal, else where the input has them."""
+    last, middle = shape[2] == shape[3], shape[1] == shape[2]
+    if last != middle:
+        layout = "NCHW" if last else "NHWC"
+    return layout.index("H"), layout.index("W")
