@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, overload
 
@@ -12,12 +13,11 @@ import numpy as np
 from imagekin import query as queries
 from imagekin.embed.base import Embedder
 from imagekin.errors import InputError, StoreError
+from imagekin.model import TiedModel
 from imagekin.query import Crop, Query
 from imagekin.store import filters
 from imagekin.store.base import Store
 from imagekin.types import Hit, Ids, Item, Report, Skipped, Vectors
-
-DEFAULT_MODEL = "efficientnet-lite0"
 
 Folder = str | os.PathLike[str]
 
@@ -40,11 +40,7 @@ class Collection:
     ) -> None:
         self.store = store
         self.allow_urls = allow_urls
-        self._model = model
-        self._precision = precision
-        self._embedder: Embedder | None = None
-        if model is not None or precision is not None:
-            self._check_model()
+        self._model = TiedModel(store, model, precision)
 
     # -- what it is --------------------------------------------------------------------------------------------
 
@@ -61,13 +57,7 @@ class Collection:
             MismatchError: it is not the one that made the stored vectors.
             ModelError: its file is gone or has changed.
         """
-        if self._embedder is None:
-            from imagekin import embed
-
-            embedder = embed.create(self._spec(), precision=self._chosen_precision())
-            self.store.claim({**embedder.describe(), "spec": self._spec()})
-            self._embedder = embedder
-        return self._embedder
+        return self._model.embedder()
 
     @property
     def engine(self) -> str:
@@ -119,7 +109,7 @@ class Collection:
             label_from: ``parent`` (the folder's name), ``none``, or a CSV file ``path,label,…``; by default what was
                 used for the folder before, or else ``parent``.
             force: embed again what is unchanged.
-            progress: called with an ``ingest.Progress`` now and then.
+            progress: called with a ``progress.Progress`` now and then.
             workers: threads; by default one a core.
 
         Returns:
@@ -130,16 +120,45 @@ class Collection:
             InputError: a folder does not exist and never did.
             StoreError: the collection cannot be written.
         """
-        from imagekin import ingest
+        from imagekin import indexing
 
-        return ingest.index(
+        return indexing.index(
             self.store,
-            lambda: self.embedder,
-            [os.path.abspath(os.path.expanduser(os.fspath(folder))) for folder in folders],
+            self._model.embedder,
+            _absolute(folders),
             label_from=label_from,
             force=force,
             progress=progress,
             workers=workers,
+        )
+
+    def watch(
+        self,
+        *folders: Folder,
+        on_report: Callable[[Report], None],
+        stop: threading.Event | None = None,
+        label_from: str | None = None,
+    ) -> None:
+        """Follow folders: index them now, then within about a second whatever changes, until *stop* is set or Ctrl-C.
+
+        Args:
+            folders: as for ``index``.
+            on_report: called after each round.
+            stop: an event that ends it, for use from another thread.
+            label_from: as for ``index``.
+
+        Raises:
+            MissingPackageError: ``imagekin[watch]`` is not installed.
+        """
+        from imagekin import indexing
+
+        indexing.follow(
+            self.store,
+            self._model.embedder,
+            _absolute(folders),
+            on_report=on_report,
+            stop=stop or threading.Event(),
+            label_from=label_from,
         )
 
     def remove(
@@ -254,27 +273,6 @@ class Collection:
             [queries.picture(each, embedder=embedder, crop=crop, allow_urls=self.allow_urls) for each in pictures]
         )
 
-    # -- inside ------------------------------------------------------------------------------------------------
-
-    def _stored(self) -> Mapping[str, Any]:
-        return self.store.settings().get("embedder") or {}
-
-    def _spec(self) -> str:
-        return self._model or str(self._stored().get("spec", DEFAULT_MODEL))
-
-    def _chosen_precision(self) -> str | None:
-        if self._precision is not None:
-            return self._precision
-        stored = self._stored()
-        return (stored.get("precision") or None) if stored.get("spec", self._spec()) == self._spec() else None
-
-    def _check_model(self) -> None:
-        """Refuse another model at once, not at the first search."""
-        stored = self._stored()
-        if not stored or (self._model in (None, stored["spec"]) and self._precision in (None, stored["precision"])):
-            return
-        _ = self.embedder
-
     def close(self) -> None:
         """Release the collection's files."""
         self.store.close()
@@ -292,3 +290,7 @@ class Collection:
             return f"<Collection {self.location!r}: {len(self)} images>"
         except StoreError:
             return f"<Collection {self.location!r}: closed>"
+
+
+def _absolute(folders: Sequence[Folder]) -> list[str]:
+    return [os.path.abspath(os.path.expanduser(os.fspath(folder))) for folder in folders]

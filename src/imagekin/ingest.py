@@ -242,32 +242,3 @@ class Ingest:
 def _chain(first: Work, rest: Iterator[Work]) -> Iterator[Work]:
     yield first
     yield from rest
-
-
-def index(
-    store: Store,
-    embedder: Callable[[], Embedder],
-    folders: Sequence[str],
-    *,
-    label_from: str | None,
-    force: bool,
-    progress: Callable[[Progress], None] | None,
-    workers: int | None,
-) -> Report:
-    """Run an ``Ingest`` over *folders* (none: those indexed before), remember them, make the store ready to search."""
-    known = store.roots()
-    paths = list(dict.fromkeys(folders)) or list(known)
-    if not paths:
-        raise InputError("no folder was given and none was indexed before; name a folder of pictures.")
-    given = None if label_from is None else labels.canonical(label_from)
-    rules = {path: given or known.get(path, "parent") for path in paths}
-    run = Ingest(store, embedder, progress=progress, force=force, workers=workers)
-    report = run.run(paths, rules)
-    for path in paths:
-        if known.get(path) != rules[path]:
-            store.set_root(path, rules[path])
-    if not report.interrupted:
-        if progress is not None:
-            progress(run.progress("", phase="build"))
-        store.refresh()
-    return report

@@ -69,7 +69,7 @@ class Serving:
             if not mine:
                 return
             self._load()
-            self._persist(least=1 if self._segments.segments else PERSIST_ROWS)
+            self._persist()
             spec, _ = self.choice()
             if index.parse(spec)[0] != "exact" and self._segments.segments:
                 self._build(spec)
@@ -154,18 +154,18 @@ class Serving:
         try:
             with self._cache_lock() as mine:
                 if mine:
-                    self._persist(least=PERSIST_ROWS)
+                    self._persist()
         except ImagekinError as error:
             log.warning("%s", error)
 
-    def _persist(self, *, least: int) -> None:
-        """Write the rows that changed since the manifest's revision as a segment, when there are at least *least*."""
+    def _persist(self) -> None:
+        """Write the rows that changed since the manifest's revision as a segment, when there are many."""
         with self.catalogue.database.snapshot():
             state = self._segments.state
             revision, token = self.catalogue.revision()
             removed = self.catalogue.removals(state.revision)
             changes = self.catalogue.changes(state.revision)
-            if not changes + len(removed) or (changes + len(removed) < least and not self._segments.segments):
+            if changes + len(removed) < PERSIST_ROWS:
                 return
             if self._crowded(changes):
                 self._segments.append(self._pages(0), State(revision, token), fresh=True)
