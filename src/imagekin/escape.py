@@ -18,7 +18,7 @@ _ASCII_HOSTILE: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def terminal(text: str) -> str:
-    r"""*text* in one line, with everything that is not plainly visible shown as an escape: ``\n``, ``\x1b``, ``\u202e``.
+    r"""*text* in one line, with everything that is not plainly visible shown as an escape: ``\n``, ``\e``, ``\u202e``.
 
     Lone surrogates, by which Python keeps undecodable bytes of a file name (PEP 383), are shown as the byte: ``\xff``.
     A backslash stays as it is, so that paths remain readable: the result is for eyes and is not to be parsed.

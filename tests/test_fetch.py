@@ -1,0 +1,381 @@
+from __future__ import annotations
+
+import http.server
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from imagekin import fetch
+from imagekin.addresses import is_public
+from imagekin.errors import FetchError
+from imagekin.images import Limits
+
+PICTURE = bytes(range(256)) * 512  # 128 KiB: more than one read
+
+PRIVATE = """
+127.0.0.1 127.255.255.254 0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.255 169.254.169.254
+172.16.0.1 172.31.255.255 192.0.0.1 192.0.0.9 192.0.2.1 192.88.99.1 192.168.1.1 198.18.0.1 198.19.255.255 198.51.100.1
+203.0.113.9 224.0.0.1 239.255.255.250 240.0.0.1 255.255.255.255
+:: ::1 ::7f00:1 ::ffff:127.0.0.1 ::ffff:169.254.169.254 ::ffff:10.0.0.1 ::ffff:0:127.0.0.1 64:ff9b::7f00:1
+64:ff9b::a9fe:a9fe 64:ff9b::a00:1 64:ff9b:1::808:808 2002:7f00:1:: 2002:a9fe:a9fe::1 2002:808:808::1
+2001:0:4136:e378:8000:63bf:3fff:fdd2 2001:0:7f00:1::1 2001:10::1 2001:20::1 2001:2::1 2001:db8::1 3fff::1 3ffe::1
+fe80::1 fe80::1%1 fec0::1 fc00::1 fd00:ec2::254 ff02::1 ff0e::1 100::1 5f00::1 4000::1 ::8.8.8.8
+fe80::5efe:7f00:1 2a00:1450::5efe:7f00:1 2a00:1450::200:5efe:a00:1
+localhost 127.1 2130706433 0x7f.1 017700000001 nonsense
+""".split()
+
+PUBLIC = """
+8.8.8.8 1.1.1.1 93.184.216.34 100.63.255.255 100.128.0.1 172.15.0.1 172.32.0.1 192.167.0.1 198.17.0.1 198.20.0.1
+11.0.0.1 223.255.255.255 2606:4700::1111 2a00:1450:4001::200e 2001:4860:4860::8888 ::ffff:8.8.8.8 64:ff9b::808:808
+2a00:1450::5efe:808:808
+""".split()
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_every_form_of_a_private_address_is_refused(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_public_addresses_pass(address: str) -> None:
+    assert is_public(address)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        server: Any = self.server
+        server.asked.append((self.path, dict(self.headers)))
+        answer = server.answers.get(self.path.partition("?")[0])
+        if answer is None:
+            self.send_error(404)
+        else:
+            answer(self)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def send(data: bytes, kind: str | None = "image/jpeg", **headers: str) -> Callable[[Handler], None]:
+    def answer(handler: Handler) -> None:
+        handler.send_response(200)
+        if kind is not None:
+            handler.send_header("Content-Type", kind)
+        for name, value in {"Content_Length": str(len(data)), **headers}.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        handler.wfile.write(data)
+        handler.close_connection = True
+
+    return answer
+
+
+def move(location: str, status: int = 302) -> Callable[[Handler], None]:
+    def answer(handler: Handler) -> None:
+        handler.send_response(status)
+        handler.send_header("Location", location)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    return answer
+
+
+def drip(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Type", "image/png")
+    handler.end_headers()
+    with pytest.raises(OSError):
+        while True:
+            handler.wfile.write(b"x")
+            time.sleep(0.05)
+    handler.close_connection = True
+
+
+def endless(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Type", "image/png")
+    handler.end_headers()
+    with pytest.raises(OSError):
+        while True:
+            handler.wfile.write(bytes(1 << 16))
+    handler.close_connection = True
+
+
+def chunked_and_cut(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Type", "image/png")
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    handler.wfile.write(b"5\r\nabcde\r\n8\r\nxy")
+    handler.close_connection = True
+
+
+class Site(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers: dict[str, Callable[[Handler], None]] = {"/a.jpg": send(PICTURE)}
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.port = self.server_address[1]
+
+    def url(self, path: str = "/a.jpg") -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def get(self, path: str = "/a.jpg", **options: Any) -> bytes:
+        return fetch.get(self.url(path), allow_private=True, ports=[self.port], **options)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def listener(answer: bytes) -> Iterator[int]:
+    """A raw server that says *answer* and then keeps the line open."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(answer)
+                while connection.recv(4096):
+                    pass
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(5)
+
+
+def test_the_bytes_come_back_as_they_are(site: Site) -> None:
+    assert site.get() == PICTURE
+
+
+def test_the_request_says_no_more_than_it_must(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    site.answers["/b c/é.jpg"] = site.answers["/b%20c/%C3%A9.jpg"] = send(PICTURE)
+    site.get("/b c/é.jpg?x=1&y=a b#part")
+    ((path, headers),) = site.asked
+    assert path == "/b%20c/%C3%A9.jpg?x=1&y=a%20b"
+    assert headers == {
+        "Host": f"127.0.0.1:{site.port}",
+        "Accept": "image/*",
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+        "User-Agent": "imagekin",
+    }
+
+
+def test_private_addresses_and_odd_ports_are_refused_unless_allowed(site: Site) -> None:
+    for options in ({"ports": [site.port]}, {"allow_private": True}):
+        with pytest.raises(FetchError, match="only http and https URLs of public hosts"):
+            fetch.get(site.url(), **options)
+    assert site.asked == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://127.0.0.1/a",
+        "file:///etc/passwd",
+        "gopher://127.0.0.1/",
+        "//127.0.0.1/a",
+        "a.jpg",
+        "http://",
+        "http://127.0.0.1/",
+        "http://localhost/",
+        "http://127.1/",
+        "http://2130706433/",
+        "http://0x7f000001/",
+        "http://017700000001/",
+        "http://[::1]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://[64:ff9b::7f00:1]/",
+        "http://[::1",
+        "http://user:pass@93.184.216.34/",
+        "http://93.184.216.34\\@127.0.0.1/",
+        "http://93.184.216.34:22/",
+        "http://93.184.216.34:99999/",
+        "http://93.184.216.34/a\r\nHost: x",
+        "http://93.184.216.34/\u202e",
+        "http://no-such-host.invalid/",
+        "http://" + "a" * 70 + ".example/",
+        "http://ß" + "a" * 70 + ".example/",
+        "http://93.184.216.34/" + "a" * 9000,
+    ],
+)
+def test_all_that_is_blocked_is_told_in_the_same_words(url: str) -> None:
+    with pytest.raises(FetchError) as caught:
+        fetch.get(url)
+    assert str(caught.value) == f"cannot fetch {url[:200]!r}: {fetch.REFUSED}."
+
+
+def test_one_private_address_among_public_ones_refuses_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(2, 1, 6, "", (address, 80)) for address in ("93.184.216.34", "127.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: rows)
+    monkeypatch.setattr(socket, "create_connection", lambda *_: pytest.fail("it connected"))
+    with pytest.raises(FetchError, match="only http"):
+        fetch.get("http://pictures.example/a.jpg")
+
+
+def test_a_name_is_resolved_once_and_the_checked_address_is_used(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, asked = socket.getaddrinfo, []
+
+    def resolve(host: str, *rest: Any, **options: Any) -> Any:
+        asked.append(host)
+        return real("127.0.0.1" if len(asked) == 1 else "127.0.0.2", *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(fetch, "is_public", lambda address: address == "127.0.0.1")
+    connected: list[str] = []
+    connect = socket.create_connection
+
+    def create(place: tuple[str, int], timeout: float) -> socket.socket:
+        connected.append(place[0])
+        monkeypatch.setattr(socket, "getaddrinfo", real)
+        return connect(place, timeout)
+
+    monkeypatch.setattr(socket, "create_connection", create)
+    assert fetch.get(f"http://Bücher.example:{site.port}/a.jpg", ports=[site.port]) == PICTURE
+    assert asked == ["xn--bcher-kva.example"]
+    assert connected == ["127.0.0.1"]
+    assert site.asked[0][1]["Host"] == f"xn--bcher-kva.example:{site.port}"
+
+
+def test_a_dead_address_is_passed_over_for_a_live_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = socket.create_connection
+
+    def create(place: tuple[str, int], timeout: float) -> socket.socket:
+        if place[0] == "::1":
+            raise ConnectionRefusedError
+        return connect(place, timeout)
+
+    monkeypatch.setattr(fetch, "_resolve", lambda *_: ["::1", "127.0.0.1"])
+    monkeypatch.setattr(socket, "create_connection", create)
+    assert site.get() == PICTURE
+
+
+def test_redirects_are_followed_three_times(site: Site) -> None:
+    site.answers |= {"/1": move("/2", 301), "/2": move("3", 307), "/3": move(site.url(), 308), "/0": move("/1", 303)}
+    assert site.get("/1") == PICTURE
+    with pytest.raises(FetchError, match="redirected more than 3 times"):
+        site.get("/0")
+
+
+@pytest.mark.parametrize("location", ["http://127.0.0.2/", "file:///etc/passwd", "http://a@127.0.0.1/", "//[::1]/"])
+def test_a_redirect_is_checked_like_the_first_address(
+    site: Site, monkeypatch: pytest.MonkeyPatch, location: str
+) -> None:
+    monkeypatch.setattr(fetch, "is_public", lambda address: address == "127.0.0.1")
+    site.answers["/away"] = move(location)
+    with pytest.raises(FetchError) as caught:
+        fetch.get(site.url("/away"), ports=[site.port, 80])
+    assert str(caught.value) == f"cannot fetch {site.url('/away')!r}: {fetch.REFUSED}."
+
+
+def test_a_body_may_have_as_many_bytes_as_allowed_and_no_more(site: Site) -> None:
+    site.answers |= {"/endless": endless, "/bare": send(PICTURE, None)}
+    assert site.get("/bare", limits=Limits(bytes=len(PICTURE))) == PICTURE
+    for path in ("/a.jpg", "/endless"):
+        with pytest.raises(FetchError, match="more than 131,071 bytes"):
+            site.get(path, limits=Limits(bytes=len(PICTURE) - 1))
+
+
+def test_a_slow_drip_is_cut_at_the_deadline(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "TOTAL_SECONDS", 0.4)
+    site.answers["/drip"] = drip
+    with pytest.raises(FetchError, match="took too long"):
+        site.get("/drip")
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nX: "])
+def test_silence_is_cut_at_the_deadline(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    monkeypatch.setattr(fetch, "TOTAL_SECONDS", 0.3)
+    with listener(said) as port, pytest.raises(FetchError, match="took too long"):
+        fetch.get(f"http://127.0.0.1:{port}/", allow_private=True, ports=[port])
+
+
+def test_a_resolver_that_hangs_is_cut_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = threading.Event()
+    monkeypatch.setattr(fetch, "TOTAL_SECONDS", 0.2)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: done.wait(10) and [])
+    with pytest.raises(FetchError, match="took too long"):
+        fetch.get("http://pictures.example/")
+    done.set()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (send(b"<html>", "text/html; charset=utf-8"), "answers with 'text/html; charset=utf-8', not with an image"),
+        (send(b"{}", "application/json\x1b[31m"), r"'application/json\\x1b\[31m', not with"),
+        (send(PICTURE, Content_Encoding="gzip"), "not with an image"),
+        (send(PICTURE, Content_Length="200000"), "broke before all its bytes had come"),
+        (chunked_and_cut, "broke before all its bytes had come"),
+    ],
+)
+def test_what_is_no_image_is_refused(site: Site, answer: Callable[[Handler], None], words: str) -> None:
+    site.answers["/x"] = answer
+    with pytest.raises(FetchError, match=words):
+        site.get("/x")
+
+
+def test_a_missing_page_says_its_status(site: Site) -> None:
+    with pytest.raises(FetchError, match=r"cannot fetch 'http://127.*/none': the server answers with status 404\.$"):
+        site.get("/none")
+
+
+@pytest.mark.parametrize(
+    "said", [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"a" * 70_000]
+)
+def test_what_is_no_web_server_is_told_so(said: bytes) -> None:
+    with listener(said) as port, pytest.raises(FetchError, match="does not answer as a web server should"):
+        fetch.get(f"http://127.0.0.1:{port}/", allow_private=True, ports=[port])
+
+
+def test_a_closed_port_is_told_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(FetchError, match="does not answer"):
+        fetch.get(f"http://127.0.0.1:{port}/", allow_private=True, ports=[port])
+
+
+def test_https_insists_on_a_secure_connection(site: Site) -> None:
+    with pytest.raises(FetchError, match="no secure connection can be made"):
+        fetch.get(f"https://127.0.0.1:{site.port}/a.jpg", allow_private=True, ports=[site.port])
+
+
+def test_https_checks_the_certificate_against_the_name(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+
+    class Plain:
+        def wrap_socket(self, raw: socket.socket, server_hostname: str, do_handshake_on_connect: bool) -> Any:
+            names.append(server_hostname)
+            assert not do_handshake_on_connect
+            return Shaken(raw.family, raw.type, raw.proto, raw.detach())
+
+    class Shaken(socket.socket):
+        def do_handshake(self) -> None:
+            names.append("shaken")
+            self.settimeout(5)
+
+    monkeypatch.setattr(fetch, "_resolve", lambda *_: ["127.0.0.1"])
+    context = fetch._context()
+    assert context.check_hostname and context.verify_mode.name == "CERT_REQUIRED"
+    monkeypatch.setattr(fetch, "_context", Plain)
+    url = f"https://pictures.example:{site.port}/a.jpg"
+    assert fetch.get(url, allow_private=True, ports=[site.port]) == PICTURE
+    assert names == ["pictures.example", "shaken"]
