@@ -92,6 +92,8 @@ def read_state_dict(data: bytes) -> dict[str, NDArray[Any]]:
         keys = _unpickle(stream)
         if not isinstance(tensors, dict) or not all(isinstance(value, _Tensor) for value in tensors.values()):
             raise ModelError("the weight file holds something other than a dict of tensors; only tensors are read.")
+        if sum(math.prod(tensor.size) * tensor.storage.dtype.itemsize for tensor in tensors.values()) > MAX_BYTES:
+            raise ModelError(f"the weight file is refused: its tensors take more than {MAX_BYTES} bytes.")
         flats = _storages(data, stream.tell(), keys, {t.storage.key: t.storage for t in tensors.values()})
         return {name: tensor.read(flats[tensor.storage.key]) for name, tensor in tensors.items()}
     except (ValueError, IndexError, KeyError, TypeError, struct.error) as error:
@@ -115,10 +117,12 @@ def _unpickle(stream: io.BytesIO) -> Any:
     machine = _Machine()
     for step, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
         act = _ACTIONS.get(opcode.name)
-        if act is None or step > MAX_STEPS:
+        if act is None:
             raise ModelError(
                 f"the weight file is refused: it uses the pickle operation {opcode.name}; tensors need none."
             )
+        if step >= MAX_STEPS:
+            raise ModelError(f"the weight file is refused: it takes more than {MAX_STEPS} steps to read.")
         act(machine, argument)
     (result,) = machine.stack
     return result
@@ -141,16 +145,18 @@ class _Machine:
         self.stack.append(self.memo[slot])
 
     def take(self, count: int) -> None:
+        if len(self.stack) < count:
+            raise ValueError("the stack is empty")
         values = tuple(self.stack[len(self.stack) - count :])
         del self.stack[len(self.stack) - count :]
         self.stack.append(values)
 
     def since_mark(self) -> list[Any]:
         at = len(self.stack) - 1
-        while self.stack[at] is not _MARK:
+        while at >= 0 and self.stack[at] is not _MARK:
             at -= 1
-            if at < 0:
-                raise ValueError("a mark is missing")
+        if at < 0:
+            raise ValueError("a mark is missing")
         values = self.stack[at + 1 :]
         del self.stack[at:]
         return values
