@@ -21,7 +21,7 @@ def middle(text: str, fits: Callable[[str], bool]) -> str:
     while low < high:  # the largest number of characters kept that still fits
         kept = (low + high + 1) // 2
         low, high = (kept, high) if fits(_cut(text, kept)) else (low, kept - 1)
-    return _cut(text, low)
+    return _snapped(_cut(text, low))
 
 
 def cells(text: str) -> int:
@@ -40,6 +40,15 @@ def _cut(text: str, kept: int) -> str:
     head = kept // 3
     tail = kept - head
     return text[:head] + MARK + (text[-tail:] if tail else "")
+
+
+def _snapped(cut: str) -> str:
+    """The cut moved outwards to the path's separators, where that costs less than half of either end."""
+    head, _, tail = cut.partition(MARK)
+    left, right = head.rfind("/") + 1, tail.find("/")
+    head = head[:left] if left > len(head) // 2 else head
+    tail = tail[right:] if 0 <= right < len(tail) // 2 else tail
+    return head + MARK + tail
 
 
 def _width(character: str) -> int:

@@ -130,7 +130,8 @@ def summary(done: Report) -> Iterator[str]:
     counts += [f"{len(done.skipped):,} skipped"] if done.skipped else []
     embedded = done.added + done.updated
     rate = f" ({embedded / done.seconds:,.0f} images/s)" if embedded and done.seconds > 0 else ""
-    yield f"{', '.join(counts) or 'nothing to do'} in {done.seconds:,.1f} s{rate}".capitalize()
+    nothing = "nothing done yet" if done.interrupted else "nothing to do"
+    yield f"{', '.join(counts) or nothing} in {done.seconds:,.1f} s{rate}".capitalize()
 
 
 def reasons(skipped: Sequence[Skipped]) -> Iterator[str]:

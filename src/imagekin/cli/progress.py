@@ -49,6 +49,7 @@ def _bar() -> Bar:
         BarColumn(bar_width=24),
         Rate(),
         TimeRemainingColumn(compact=True),
+        TextColumn("left"),
         TextColumn("{task.fields[extra]}"),
         console=Console(stderr=True),
         transient=True,
