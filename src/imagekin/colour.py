@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_ALPHA: Final = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
+_ALPHA: Final = frozenset({"RGBA", "RGBa", "LA", "PA"})
 _NUMERIC: Final = frozenset({"I", "F"})
 
 
@@ -24,6 +24,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
         return _grey(_from_16_bit(np.asarray(image)))
     if image.mode in _NUMERIC:
         return _grey(_from_numbers(np.asarray(image, np.float64), image.mode == "F"))
+    if image.mode == "La":  # Pillow has no direct way to RGBA
+        image = image.convert("LA")
     if image.mode in _ALPHA or "transparency" in image.info:
         return _over_white(image.convert("RGBA"))
     return image.convert("RGB")
