@@ -45,18 +45,17 @@ class Put:
     """An image to write: a new item, or (with ``id``) a known one whose file changed or moved.
 
     Attributes:
-        vector: ``(dim,)`` float32, or None to take the vector of item ``like``, or with neither to keep the item's own.
+        vector: ``(dim,)`` float32, of length 1.
     """
 
     file: FileInfo
     hash: bytes
     width: int
     height: int
+    vector: Vectors
     label: str | None = None
     metadata: str | None = None
     id: int | None = None
-    vector: Vectors | None = None
-    like: int | None = None
 
 
 @dataclass(slots=True)
@@ -90,13 +89,16 @@ class Store(ABC):
 
     Attributes:
         location: where it is, for people: a folder or a URL.
-        dim: length of a vector.
         metric: a name from ``distance.METRICS``.
     """
 
     location: str
-    dim: int
     metric: str
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Length of a vector; 0 until a model is chosen."""
 
     # -- settings ----------------------------------------------------------------------------------------------
 
@@ -138,8 +140,8 @@ class Store(ABC):
         """The items that have these paths, missing ones included."""
 
     @abstractmethod
-    def find(self, digest: bytes) -> Known | None:
-        """An item whose file has this content, or None."""
+    def find(self, digest: bytes) -> tuple[Known, Vectors] | None:
+        """An item whose file has this content and its vector ``(dim,)``, as of one moment; or None."""
 
     @abstractmethod
     def skipped(self, paths: Sequence[str]) -> dict[str, tuple[int, int, str]]:
@@ -212,7 +214,9 @@ class Store(ABC):
         """
         if not 1 <= k <= MAX_K:
             raise InputError(f"k is {k}; give a number of hits from 1 to {MAX_K:,}.")
-        return self._search(as_vectors(queries, self.dim, what="query vectors"), k, condition)
+        dim = self.dim
+        vectors = as_vectors(queries, dim or None, what="query vectors")
+        return self._search(vectors, k, condition) if dim else empty_result(len(vectors), k)
 
     @abstractmethod
     def _search(self, queries: Vectors, k: int, condition: Filter | None) -> tuple[Ids, Distances]:

@@ -80,10 +80,14 @@ class Catalogue:
         for path, reason in self.database.all("SELECT path, reason FROM skip ORDER BY path"):
             yield Skipped(os.fsdecode(path), reason)
 
-    def find(self, digest: bytes) -> Known | None:
-        """The first item with this content."""
-        row = self.database.one(f"SELECT {_KNOWN} FROM item WHERE hash = ? ORDER BY missing, id LIMIT 1", (digest,))
-        return _known(row) if row else None
+    def find(self, digest: bytes) -> tuple[Known, Vectors] | None:
+        """The first item with this content, and its vector; one query, so that they belong together."""
+        row = self.database.one(
+            f"SELECT {_KNOWN}, data FROM item JOIN vector ON vector.item = item.id WHERE hash = ? "
+            "ORDER BY missing, id LIMIT 1",
+            (digest,),
+        )
+        return (_known(row[:-1]), decode([row[-1]], self.dim)[0].astype(np.float32)) if row else None
 
     def known(self, condition: Filter | None) -> Iterator[Known]:
         """All items that fit, page by page, by id."""
@@ -209,14 +213,8 @@ class Catalogue:
             (number, *values, put.file.device, revision),
         )
         number = number or writer.last_insert_rowid()
-        if put.vector is not None:
-            data = encode(put.vector, self.dim)
-            writer.execute("INSERT OR REPLACE INTO vector VALUES (?, ?, ?)", (number, data, zlib.crc32(data)))
-        elif put.like is not None and put.like != number:
-            copy = "INSERT OR REPLACE INTO vector SELECT ?, data, crc FROM vector WHERE item = ?"
-            writer.execute(copy, (number, put.like))
-            if not writer.changes():  # somebody removed the twin meanwhile: the next run embeds this file
-                writer.execute("DELETE FROM item WHERE id = ?", (number,))
+        data = encode(put.vector, self.dim)
+        writer.execute("INSERT OR REPLACE INTO vector VALUES (?, ?, ?)", (number, data, zlib.crc32(data)))
         writer.execute("DELETE FROM skip WHERE path = ?", (path,))
 
     def damaged(self) -> Iterator[str]:

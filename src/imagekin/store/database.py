@@ -14,6 +14,7 @@ import apsw
 
 from imagekin.errors import DamagedError, LockedError, MismatchError, StoreError
 from imagekin.migrations import APPLICATION_ID, MIGRATIONS
+from imagekin.store.sql import basename
 
 log = logging.getLogger(__name__)
 
@@ -255,6 +256,7 @@ def _harden(connection: apsw.Connection) -> None:
     connection.execute("PRAGMA cell_size_check = ON")
     connection.execute("PRAGMA mmap_size = 0")
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection.create_scalar_function("basename", basename, 1, deterministic=True)  # type: ignore[arg-type]
 
 
 def _uri_flags(path: Path, read_only: bool) -> list[str]:

@@ -72,6 +72,6 @@ def _quoted(field: str) -> str:
     return '"' + field.replace('"', "") + '"'
 
 
-def basename(path: bytes | None) -> str | None:
+def basename(path: Any) -> str | None:
     """The last part of a stored path, as the SQL function ``basename``."""
-    return None if path is None else os.fsencode(path).rpartition(_SEPARATOR)[2].decode("utf-8", "replace")
+    return None if path is None else bytes(path).rpartition(_SEPARATOR)[2].decode("utf-8", "replace")

@@ -35,13 +35,16 @@ class SqliteStore(Store):
         self._guard = threading.Lock()
         self._serving: Serving | None = None
         self._catalogue = Catalogue(self.database, 0)
-        self._read_dim()
+        self._engine = "auto"
+        self._version = -1
+        self.metric = "cosine"
+        self._served()
 
-    def _read_dim(self) -> None:
-        settings = self._catalogue.settings()
-        self.metric = str(settings.get("metric", "cosine"))
-        self.dim = self._catalogue.dim = int((settings.get("embedder") or {}).get("dim", 0))
-        self._engine = str(settings.get("engine", "auto"))
+    @property
+    def dim(self) -> int:
+        """Length of a vector; 0 until a model is chosen, perhaps by another process."""
+        self._served()
+        return self._catalogue.dim
 
     def settings(self) -> dict[str, Any]:
         """See ``Store.settings``."""
@@ -50,9 +53,6 @@ class SqliteStore(Store):
     def set(self, values: Mapping[str, Any]) -> None:
         """See ``Store.set``."""
         self._catalogue.set(values)
-        with self._guard:
-            self._read_dim()
-            self._serving = None
 
     def roots(self) -> dict[str, str]:
         """See ``Store.roots``."""
@@ -66,8 +66,9 @@ class SqliteStore(Store):
         """See ``Store.lookup``."""
         return self._catalogue.lookup(paths)
 
-    def find(self, digest: bytes) -> Known | None:
+    def find(self, digest: bytes) -> tuple[Known, Vectors] | None:
         """See ``Store.find``."""
+        self._served()
         return self._catalogue.find(digest)
 
     def skipped(self, paths: Sequence[str]) -> dict[str, tuple[int, int, str]]:
@@ -84,6 +85,7 @@ class SqliteStore(Store):
 
     def write(self, batch: Batch) -> None:
         """See ``Store.write``."""
+        self._served()
         self._catalogue.write(batch)
 
     @property
@@ -105,6 +107,7 @@ class SqliteStore(Store):
 
     def vectors(self, ids: Sequence[int] | None = None) -> tuple[Ids, Vectors]:
         """See ``Store.vectors``."""
+        self._served()
         return self._catalogue.vectors(ids)
 
     def remove(self, condition: Filter | None) -> int:
@@ -122,9 +125,16 @@ class SqliteStore(Store):
             serving.refresh()
 
     def _served(self) -> Serving | None:
-        """The searcher, or None while no model has given the vectors a length."""
+        """The searcher for the settings as they are now; None while no model has given the vectors a length."""
         with self._guard:
-            if self._serving is None and self.dim:
+            version = self.database.data_version
+            if version != self._version:
+                settings = self._catalogue.settings()
+                dim, engine = int((settings.get("embedder") or {}).get("dim", 0)), settings.get("engine", "auto")
+                if (dim, engine) != (self._catalogue.dim, self._engine):
+                    self._catalogue.dim, self._engine, self._serving = dim, str(engine), None
+                self._version = version
+            if self._serving is None and self._catalogue.dim:
                 self._serving = Serving(self._catalogue, self.folder / "cache", self.metric, self._engine)
             return self._serving
 
