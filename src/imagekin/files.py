@@ -109,10 +109,12 @@ class Scan:
         return sorted(names), sorted(folders)
 
     def _single(self, path: str) -> Iterator[FileInfo]:
-        """A root that is a file: its content decides where its suffix does not."""
-        name = os.path.basename(path)
-        known = formats.by_suffix(_suffix(name)) is not None
-        if self._wanted(name if known else "", path) and (info := self._seen(path, path)) is not None:
+        """A root that is a file: its content decides where its suffix does not, and an answer is owed either way."""
+        kind = formats.by_suffix(_suffix(os.path.basename(path))) or _sniffed(path)
+        reason = f"not an image, or not a {formats.NAMES}" if kind is None else formats.refusal(kind)
+        if reason is not None:
+            self._skip(path, reason)
+        elif (info := self._seen(path, path)) is not None:
             yield info
 
     def _wanted(self, name: str, path: str) -> bool:
