@@ -162,7 +162,7 @@ class Ingest:
             if work.reason:
                 self._fail(work)
             elif work.twin is not None:
-                self._reuse(work, work.twin)
+                self._reuse(work, *work.twin)
             elif work.digest in self._inflight:
                 self._inflight[work.digest].copies.append(work)
             else:
@@ -176,16 +176,28 @@ class Ingest:
         elif work.known is not None and os.path.lexists(work.info.path):
             self._marks.add(work.known.id)  # perhaps only for now: keep what is known of it
 
-    def _reuse(self, work: Work, twin: Known) -> None:
+    def _reuse(self, work: Work, twin: Known, vector: Vectors) -> None:
         """Take the vector of an item with the same content; the item itself, if its file has moved here."""
         self.report.reused += 1
+        if work.known is not None and work.known.hash == work.digest:
+            self._retouch(work, work.known)
+            return
         number = work.known.id if work.known else None
         if number is None and twin.id not in self._moved and not twin.missing and not os.path.lexists(twin.path):
             number = twin.id
             self._moved.add(twin.id)
         if number is not None:
             self._marks.add(number)
-        self._batch.puts.append(work.put(number, like=twin.id))
+        self._batch.puts.append(work.put(number, vector))
+
+    def _retouch(self, work: Work, known: Known) -> None:
+        """A file with another date but the same content."""
+        self._marks.add(known.id)
+        self._batch.touches.append((known.id, work.info))
+        if known.missing:
+            self._batch.returned.append(known.id)
+        if (known.label, known.metadata) != (work.label, work.metadata):
+            self._batch.relabels.append((known.id, work.label, work.metadata))
 
     def _take(self, batch: list[Work], vectors: Vectors) -> None:
         for original, vector in zip(batch, vectors, strict=True):
@@ -196,7 +208,7 @@ class Ingest:
                     self.report.updated += 1
                 else:
                     self.report.added += 1
-                self._batch.puts.append(work.put(work.known.id if work.known else None, vector=vector))
+                self._batch.puts.append(work.put(work.known.id if work.known else None, vector))
             original.pixels = None
 
     def _sweep(self, present: Sequence[str], absent: Sequence[str], failed: Sequence[str], last: int) -> None:

@@ -17,7 +17,7 @@ class Work:
     """A file on its way: what it is, what is known of it, and what became of it.
 
     Attributes:
-        twin: an item with the same content, whose vector is taken.
+        twin: an item with the same content, and its vector, which is taken.
         reason: why it cannot be indexed, or "".
         lasting: whether the reason lies in the content, so that trying again is useless until the file changes.
         copies: files of this run with the same content, which get the same vector.
@@ -31,32 +31,30 @@ class Work:
     width: int = 0
     height: int = 0
     pixels: Pixels | None = None
-    twin: Known | None = None
+    twin: tuple[Known, Vectors] | None = None
     reason: str = ""
     lasting: bool = False
     copies: list[Work] = field(default_factory=list)
 
-    def put(self, number: int | None, *, vector: Vectors | None = None, like: int | None = None) -> Put:
+    def put(self, number: int | None, vector: Vectors) -> Put:
         """The row that this file becomes."""
-        return Put(
-            self.info, self.digest, self.width, self.height, self.label, self.metadata, number, vector=vector, like=like
-        )
+        return Put(self.info, self.digest, self.width, self.height, vector, self.label, self.metadata, number)
 
 
-def load(work: Work, embedder: Embedder, find: Callable[[bytes], Known | None] | None) -> Work:
+def load(work: Work, embedder: Embedder, find: Callable[[bytes], tuple[Known, Vectors] | None] | None) -> Work:
     """Read, hash and decode one file; runs in many threads and never raises over a bad one.
 
     Args:
         work: the file; filled in and returned.
         embedder: says how large a picture it needs, and prepares it.
-        find: looks an item up by its content's hash; None to decode whatever is known.
+        find: looks an item and its vector up by the content's hash; None to decode whatever is known.
     """
     try:
         data = images.read(work.info.path)
         work.digest = fingerprint.of_bytes(data)
         work.twin = find(work.digest) if find is not None else None
         if work.twin is not None:
-            work.width, work.height = work.twin.width, work.twin.height
+            work.width, work.height = work.twin[0].width, work.twin[0].height
             return work
         work.lasting = True
         photo = images.decode(data, target=embedder.recipe.decode_side)
