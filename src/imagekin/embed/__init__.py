@@ -70,9 +70,12 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
     Raises:
         InputError: what is in the brackets is not ``option=literal, …``.
     """
-    name, bracket, inside = spec.strip().partition("(")
-    if not bracket or not inside.endswith(")"):
-        return spec.strip(), {}
+    spec = spec.strip()
+    end = spec.lower().rfind(".onnx(")
+    at = end + len(".onnx") if end >= 0 else spec.find("(")
+    if not spec.endswith(")") or at < 0:
+        return spec, {}
+    name, inside = spec[:at], spec[at + 1 :]
     import ast
 
     try:

@@ -1,4 +1,26 @@
-"""The built-in model: EfficientNet-Lite0 from the weights of an installed package, run by ONNX Runtime."""
+"""The built-in model: EfficientNet-Lite0 from the weights of an installed package, run by ONNX Runtime.
+
+Its preprocessing and what follows it were chosen by leave-one-out search on Caltech-101 (8,677 pictures, int8) and
+verification of faces (ORL, 400 pictures):
+
+=========================================== =========== ===== ========
+preprocessing                               precision@4 mAP@R ORL EER
+=========================================== =========== ===== ========
+crop 0.875 (the model's own)                     88.3 %  62.6   14.8 %
+crop 0.875, bilinear                             88.1 %  62.4   14.9 %
+crop 1.0                                         88.5 %  63.4   12.2 %
+squash                                           89.5 %  63.8    9.3 %
+half the squash, crop 1.0                        89.1 %  64.7   11.2 %
+**half the squash, crop 0.9375**                 89.4 %  64.9   12.3 %
+padded with grey                                 90.4 %  63.9    9.3 %
+=========================================== =========== ===== ========
+
+Squashing hurts where pictures of one thing have different aspects, and padding lets the shape of the border speak for
+the picture; half the squash keeps the distortion of common formats (1.15 for 4:3) well within what the network was
+trained to overlook.  Subtracting a centre that is fixed with the model gains nothing (88.1-88.2 % in closed form from
+the last batch norm; ORL unchanged by Caltech's mean); the mean of one's own collection adds 0.1-0.3 points here and
+takes a quarter off ORL's error (12.3 to 9.3 %), so it belongs to thresholds that are fitted on a collection, not here.
+"""
 
 from __future__ import annotations
 
@@ -39,10 +61,11 @@ class EfficientNetLite0(Embedder):
 
     Args:
         precision: ``fp32``, ``int8``, or None for what suits the processor (`default_precision`).
-        threads: processor threads for one call; None for one.
+        threads: processor threads for one call; None for one, which serves several callers at once best; two take a
+            third off the time of a single picture.
 
     Raises:
-        InputError: an unknown precision.
+        InputError: an unknown precision, or fewer threads than one.
     """
 
     name = "efficientnet-lite0"

@@ -92,7 +92,8 @@ def convolutions(state: Tensors) -> list[Conv]:
     number, channels = 0, STEM
     for expansion, out, repeats, stride, kernel in BLOCKS:
         for repeat in range(repeats):
-            reader.block(number, (channels, expansion * channels, out), stride if repeat == 0 else 1, kernel)
+            widths = channels, expansion * channels, out
+            reader.block(number, widths, kernel=kernel, stride=stride if repeat == 0 else 1)
             number, channels = number + 1, out
     reader.add("_conv_head", "_bn1", 1, shape=(DIM, channels, 1, 1))
     first = reader.layers[0]
@@ -110,7 +111,7 @@ class _Reader:
         self.layers: list[Conv] = []
         self.side = SIDE
 
-    def block(self, number: int, channels: tuple[int, int, int], stride: int, kernel: int) -> None:
+    def block(self, number: int, channels: tuple[int, int, int], *, kernel: int, stride: int) -> None:
         """An inverted residual: expand (unless the factor is 1), depthwise, project; add the input if it fits."""
         narrow, wide, out = channels
         at, entry = f"_blocks.{number}.", self.layers[-1].name

@@ -28,62 +28,72 @@ def read_model(path: Path) -> tuple[onnx.ModelProto, str]:
     Raises:
         ModelError: absent, too large, not ONNX, weights outside the folder, or operators of a plug-in.
     """
-    digest = hashlib.sha256()
-    data = _read(path, 0, MAX_BYTES, digest)
+    reader = _Reader(path)
     try:
-        model = onnx.load_model_from_string(data)
+        model = onnx.load_model_from_string(reader.read(path))
+    except ModelError:
+        raise
     except Exception as error:  # protobuf's own class, which differs between its versions
         raise ModelError(f"{path} is not an ONNX model ({error}); give the file that an exporter wrote.") from error
     if not model.graph.node:
         raise ModelError(f"{path} is not an ONNX model: it holds no operators; give the file that an exporter wrote.")
     _check_operators(path, model)
-    room = MAX_BYTES - len(data)
     for tensor in _tensors(model):
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            room -= _load_external(path, tensor, room, digest)
-    return model, digest.hexdigest()
+            reader.load_external(tensor)
+    return model, reader.digest.hexdigest()
 
 
-def _read(path: Path, offset: int, limit: int, digest: Any, length: int | None = None) -> bytes:
-    try:
-        if path.exists() and not path.is_file():
-            raise ModelError(f"{path} is not a file; give the path of a model.")
-        with path.open("rb") as file:
-            wanted = os.fstat(file.fileno()).st_size - offset if length is None else length
-            if wanted > limit:
-                raise ModelError(f"{path} needs {wanted} bytes, and at most {limit} can be read for one model.")
-            file.seek(offset)
-            data = file.read(wanted)
-    except OSError as error:
-        raise ModelError(f"the model file {path} cannot be read ({error.strerror or error}).") from error
-    if len(data) != wanted:
-        raise ModelError(f"{path} is truncated: {wanted} bytes at {offset} are expected; copy it again.")
-    digest.update(data)
-    return data
+class _Reader:
+    """Reads a model's files, keeping the hash of all bytes read and how many more may be."""
 
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.digest = hashlib.sha256()
+        self.room = MAX_BYTES
 
-def _load_external(path: Path, tensor: onnx.TensorProto, room: int, digest: Any) -> int:
-    """Read one tensor's bytes into the model; returns how many."""
-    facts = {entry.key: entry.value for entry in tensor.external_data}
-    location = facts.get("location", "")
-    target = path.parent / location
-    parts = Path(location).parts
-    plain = bool(parts) and not Path(location).is_absolute() and ".." not in parts and "\\" not in location
-    inside = [path.parent.joinpath(*parts[:depth]) for depth in range(1, len(parts) + 1)]
-    if not plain or any(step.is_symlink() for step in inside):
-        raise ModelError(
-            f"{path} asks for weights in {location!r}; only plain files inside its own folder are read, no links."
-        )
-    try:
-        offset, length = int(facts.get("offset", 0)), int(facts["length"]) if "length" in facts else None
-    except ValueError as error:
-        raise ModelError(f"{path} is damaged: the place of the tensor {tensor.name!r} is not a number.") from error
-    if offset < 0 or (length is not None and length < 0):
-        raise ModelError(f"{path} is damaged: the place of the tensor {tensor.name!r} is negative.")
-    tensor.raw_data = _read(target, offset, room, digest, length)
-    tensor.data_location = onnx.TensorProto.DEFAULT
-    del tensor.external_data[:]
-    return len(tensor.raw_data)
+    def read(self, path: Path, offset: int = 0, length: int | None = None) -> bytes:
+        try:
+            if path.exists() and not path.is_file():
+                raise ModelError(f"{path} is not a file; give the path of a model.")
+            with path.open("rb") as file:
+                wanted = os.fstat(file.fileno()).st_size - offset if length is None else length
+                if wanted > self.room:
+                    raise ModelError(f"{path} needs {wanted} bytes, and at most {self.room} more can be read.")
+                file.seek(offset)
+                data = file.read(max(wanted, 0))
+        except OSError as error:
+            raise ModelError(f"the model file {path} cannot be read ({error.strerror or error}).") from error
+        if len(data) != wanted:
+            raise ModelError(f"{path} is truncated: {wanted} bytes at {offset} are expected; copy it again.")
+        self.digest.update(data)
+        self.room -= len(data)
+        return data
+
+    def load_external(self, tensor: onnx.TensorProto) -> None:
+        """Move one tensor's bytes from the file that it names into the model."""
+        facts = {entry.key: entry.value for entry in tensor.external_data}
+        target = self._inside(facts.get("location", ""))
+        try:
+            offset, length = int(facts.get("offset", 0)), int(facts["length"]) if "length" in facts else None
+        except ValueError as error:
+            raise ModelError(f"{self.path} is damaged: the place of {tensor.name!r} is not a number.") from error
+        if offset < 0 or (length is not None and length < 0):
+            raise ModelError(f"{self.path} is damaged: the place of {tensor.name!r} is negative.")
+        tensor.raw_data = self.read(target, offset, length)
+        tensor.data_location = onnx.TensorProto.DEFAULT
+        del tensor.external_data[:]
+
+    def _inside(self, location: str) -> Path:
+        """The path of a file that the model names, which must lie in the model's folder, links not followed."""
+        parts = Path(location).parts
+        plain = bool(parts) and not Path(location).is_absolute() and ".." not in parts and "\\" not in location
+        steps = [self.path.parent.joinpath(*parts[:depth]) for depth in range(1, len(parts) + 1)]
+        if not plain or any(step.is_symlink() for step in steps):
+            raise ModelError(
+                f"{self.path} asks for weights in {location!r}; only plain files inside its own folder are read, no links."
+            )
+        return steps[-1]
 
 
 def _graphs(model: onnx.ModelProto) -> Iterator[Any]:

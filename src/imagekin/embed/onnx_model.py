@@ -70,15 +70,13 @@ class OnnxEmbedder(Embedder):
     Args:
         path: the model's file.
         size: rows and columns of the input, or one number for both; None for what the model says, else 224.
-        mode: ``crop``, ``squash`` or ``pad``, see `Recipe`.
-        crop_fraction: share of the short side that the crop keeps.
-        resample: ``bicubic``, ``bilinear``, ``lanczos`` or ``nearest``.
         output: name of the tensor to take, an output or any inner one.
         cut: how many layers with weights to cut off the end; 1 takes the classifier off.
         pooling: ``cls`` (the first token) or ``mean`` (of all tokens), for answers of rank 3.
         layout: ``NCHW`` or ``NHWC``, where the model's input does not tell.
         threads: processor threads for one call; None for one.
-        scaling: ``scale``, ``mean``, ``std`` and ``channels`` of `Scaling`; not for models that take bytes.
+        preprocessing: ``scale``, ``mean``, ``std`` and ``channels`` of `Scaling` (for models that take bytes only the
+            last), and ``mode``, ``crop_fraction``, ``resample``, ``fill`` and ``stretch`` of `Recipe`.
 
     Raises:
         InputError: options that contradict each other or the model.
@@ -107,7 +105,12 @@ class OnnxEmbedder(Embedder):
         self.pooling = pooling
         self.scaling, shape = _split(preprocessing)
         self.recipe = Recipe(*_size(self._input, self.layout, size), **shape)
-        self._session, self._output = self._open(model, output, cut, threads)
+        if cut < 0:
+            raise InputError(f"cut must be 0 or more, not {cut}.")
+        output = output or _preferred(model.graph.output)
+        self._output = input_of_layer(model.graph, output, cut) if cut else output
+        keep_only(model, self._output)
+        self._session = open_session(model.SerializeToString(), threads)
         self._dtype = _TYPES.get(self._session.get_inputs()[0].type)
         self._check_options(preprocessing)
         batch = self._input.type.tensor_type.shape.dim[0].dim_value
@@ -127,17 +130,6 @@ class OnnxEmbedder(Embedder):
             raise InputError(f"the model takes bytes and scales them itself; leave out {', '.join(clash)}.")
         if self.pooling not in (None, "cls", "mean"):
             raise InputError(f"pooling must be cls or mean, not {self.pooling!r}.")
-
-    def _open(self, model: Any, output: str | None, cut: int, threads: int | None) -> tuple[Any, str]:
-        outputs = model.graph.output
-        if cut < 0:
-            raise InputError(f"cut must be 0 or more, not {cut}.")
-        if output is None:
-            output = _preferred(outputs)
-        if cut:
-            output = input_of_layer(model.graph, output, cut)
-        keep_only(model, output)
-        return open_session(model.SerializeToString(), threads), output
 
     def _embed(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
         return self._pool(self._run(batch))
@@ -184,7 +176,7 @@ _ADVICE: Final = "name another tensor: output=..."
 
 def _split(options: dict[str, Any]) -> tuple[Scaling, dict[str, Any]]:
     """The options of the scaling and of the recipe."""
-    shapes, scales = ("mode", "crop_fraction", "resample", "fill"), ("scale", "mean", "std", "channels")
+    shapes, scales = ("mode", "crop_fraction", "resample", "fill", "stretch"), ("scale", "mean", "std", "channels")
     for name in options:
         if name not in (*shapes, *scales):
             raise InputError(f"an ONNX model has no option {name!r}; preprocessing: {', '.join((*shapes, *scales))}.")
