@@ -47,9 +47,9 @@ def test_external_weights_inside_the_folder_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("location", "facts", "message"),
     [
-        ("../w.bin", {}, "only plain files inside its own folder"),
-        ("a/../../w.bin", {}, "only plain files inside its own folder"),
-        ("{outside}/w.bin", {}, "only plain files inside its own folder"),
+        ("../w.bin", {}, "only plain files in its own folder"),
+        ("a/../../w.bin", {}, "only plain files in its own folder"),
+        ("{outside}/w.bin", {}, "only plain files in its own folder"),
         ("link.bin", {}, "no links"),
         ("linked/w.bin", {}, "no links"),
         ("", {}, "only plain files"),

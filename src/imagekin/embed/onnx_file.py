@@ -91,7 +91,7 @@ class _Reader:
         steps = [self.path.parent.joinpath(*parts[:depth]) for depth in range(1, len(parts) + 1)]
         if not plain or any(step.is_symlink() for step in steps):
             raise ModelError(
-                f"{self.path} asks for weights in {location!r}; only plain files inside its own folder are read, no links."
+                f"{self.path} asks for weights in {location!r}; only plain files in its own folder are read, no links."
             )
         return steps[-1]
 
