@@ -59,7 +59,7 @@ def get(url: str, *, limits: Limits = UPLOAD, allow_private: bool = False, ports
     with _Watch(TOTAL_SECONDS) as watch:
         try:
             for _ in range(REDIRECTS + 1):
-                answer = _ask(_place(here, ports), watch, limits, allow_private)
+                answer = _ask(_place(here, ports), watch, limits=limits, allow_private=allow_private)
                 if isinstance(answer, bytes):
                     return answer
                 here = urljoin(here, answer.location)
@@ -216,7 +216,7 @@ def _resolve(place: _Place, watch: _Watch) -> list[str]:
         raise FetchError(_TOO_SLOW) from error
 
 
-def _ask(place: _Place, watch: _Watch, limits: Limits, allow_private: bool) -> bytes | _Moved:
+def _ask(place: _Place, watch: _Watch, *, limits: Limits, allow_private: bool) -> bytes | _Moved:
     connection = _Connection(place, _checked(place, watch, allow_private), watch)
     try:
         connection.request("GET", place.path, headers=_HEADERS)

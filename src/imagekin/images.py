@@ -158,25 +158,25 @@ def _decode_jpeg(data: bytes, target: int | None, limits: Limits) -> Photo:
     """The hot path of indexing: open, decode, nothing else for an upright RGB picture."""
     image = decoders.Jpeg(BytesIO(data))
     width, height = image.size
-    shrink = _shrink(data, image, target, limits)
+    shrink = _shrink(data, image, target=target, limits=limits)
     if shrink > 1:
         image.draft("RGB", (width // shrink, height // shrink))
     image.load()
     return _photo(image, (width, height), formats.JPEG)
 
 
-def _shrink(data: bytes, image: JpegImagePlugin.JpegImageFile, target: int | None, limits: Limits) -> int:
+def _shrink(data: bytes, image: JpegImagePlugin.JpegImageFile, *, target: int | None, limits: Limits) -> int:
     """1, 2, 4 or 8: the strongest that keeps the target, or stronger where the picture would be too large."""
     width, height = image.size
     shrink = 1
     if target is not None:
         shrink = next((by for by in (8, 4, 2) if min(width, height) // by >= max(target, 1)), 1)
     if width * height > limits.pixels:
-        _check(width, height, limits, limits.draft_pixels if decoders.streams(data, image) else limits.pixels)
+        _check(image.size, limits, limits.draft_pixels if decoders.streams(data, image) else limits.pixels)
         while -(-width // shrink) * -(-height // shrink) > limits.pixels and shrink < 8:
             shrink *= 2
         width, height = -(-width // shrink), -(-height // shrink)
-    _check(width, height, limits, limits.pixels)
+    _check((width, height), limits, limits.pixels)
     return shrink
 
 
@@ -186,10 +186,10 @@ def _decode_other(data: bytes, kind: str | None, limits: Limits) -> Photo:
     if (why := formats.refusal(kind)) is not None:
         raise ImageError(why)
     if (size := formats.webp_size(data)) is not None:  # its decoder allocates the canvas on opening
-        _check(*size, limits, limits.pixels)
+        _check(size, limits, limits.pixels)
     with decoders.quiet():
         image = decoders.opened(kind, data)
-        _check(*image.size, limits, limits.pixels)
+        _check(image.size, limits, limits.pixels)
         image.load()
         photo = _photo(image, image.size, kind)
     # A file's further frames keep its decoder alive; a copy lets it go.
@@ -208,7 +208,7 @@ def _photo(image: Image.Image, size: tuple[int, int], name: str) -> Photo:
 
 
 def _from_pillow(image: Image.Image, limits: Limits) -> Photo:
-    _check(*image.size, limits, limits.pixels)
+    _check(image.size, limits, limits.pixels)
     try:
         with decoders.quiet():
             image.load()
@@ -228,7 +228,8 @@ def _from_array(array: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array))
 
 
-def _check(width: int, height: int, limits: Limits, pixels: int) -> None:
+def _check(size: tuple[int, int], limits: Limits, pixels: int) -> None:
+    width, height = size
     if max(width, height) > limits.side:
         raise ImageError(f"too large: {width:,} x {height:,} pixels; the longer side may have {limits.side:,}")
     if width * height > pixels:
