@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imagekin.types import Hit, Item, Report, Skipped
 
 _SHOWN: Final = 10
-_LABEL: Final = 24
+_LABEL: Final = 16
 _HITS: Final = (
     Column("similarity", right=True),
     Column("id", right=True),
@@ -27,7 +27,6 @@ _HITS: Final = (
     Column("path"),
 )
 _ITEMS: Final = _HITS[1:]
-_SKIPS: Final = (Column("reason", most=60), Column("path"))
 _ENTRIES: Final = (Column("kind"), Column("name"), Column("installed"), Column("what"))
 _COUNTS: Final = ("added", "updated", "reused", "unchanged", "relabelled", "removed", "missing", "returned")
 
@@ -66,9 +65,11 @@ def items(found: Iterable[Item], width: int | None) -> Iterator[str]:
     yield from render(_ITEMS, (_cells(item) for item in found), width)
 
 
-def skips(found: Iterable[Skipped], width: int | None) -> Iterator[str]:
-    """Every file that cannot be indexed, with its reason."""
-    yield from render(_SKIPS, ([skip.reason, skip.path] for skip in found), width)
+def skips(found: Iterable[Skipped]) -> Iterator[str]:
+    """Every file that cannot be indexed, and below it the reason."""
+    for skip in found:
+        yield escape.terminal(skip.path)
+        yield escape.terminal(f"    {skip.reason}")
 
 
 def registries(families: Mapping[str, Registry], width: int | None) -> Iterator[str]:

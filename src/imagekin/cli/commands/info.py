@@ -18,7 +18,7 @@ def command(settings: Settings, skipped: bool) -> None:
         if skipped and settings.json:
             output.records(photos.skips())
         elif skipped:
-            output.say(output.skips(photos.skips(), settings.width))
+            output.say(output.skips(photos.skips()))
         elif settings.json:
             output.record(photos.info())
         else:
