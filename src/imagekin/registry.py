@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import importlib.util
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagekin.errors import MissingPackageError, UnknownNameError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Registry(Mapping[str, Entry]):
 
     @functools.cached_property
     def _rows(self) -> dict[str, Entry]:
+        from importlib.metadata import entry_points  # takes longer to import than the rest of a cold search's own code
+
         rows = dict(self._builtin)
         for point in entry_points(group=self.group):
             rows.setdefault(point.name, _from_entry_point(point))
@@ -93,6 +96,8 @@ class Registry(Mapping[str, Entry]):
             ) from error
 
     def _unknown(self, name: str) -> str:
+        import difflib
+
         near = difflib.get_close_matches(name, list(self), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         return f"no {self.kind} is called {name!r};{hint} known: {', '.join(sorted(self))}."

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import logging
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +70,8 @@ def _find(folder: Path, start: str) -> bytes | None:
 
 
 def _write(folder: Path, name: str, data: bytes) -> None:
+    import tempfile
+
     folder.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=folder)
     try:
