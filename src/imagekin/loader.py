@@ -62,4 +62,5 @@ def load(work: Work, embedder: Embedder, find: Callable[[bytes], tuple[Known, Ve
         work.pixels = embedder.prepare(photo.image)
     except ImageError as error:
         work.reason = str(error)
+        work.lasting = work.lasting and "pip install" not in work.reason  # a further package may read it next time
     return work
