@@ -58,7 +58,7 @@ class Index(Engine):
         with self._gate.alone:
             start = len(self._rows)
             self._rows.append(ids, vectors, checked=checked)
-            if self.can_add and self._built == start and start >= self._least():
+            if self._adds() and self._built == start and start >= self._least():
                 for at, block in self._blocks(start):
                     self._append(at, block)
                 self._built = len(self._rows)
@@ -189,7 +189,7 @@ class Index(Engine):
             chosen = rows.locate(allow)
             allowed = np.zeros(len(rows), np.bool_)
             allowed[chosen] = True
-            if not self.can_filter or len(chosen) < self.filter_floor * len(rows):
+            if not self._filters() or len(chosen) < self.filter_floor * len(rows):
                 return scan.nearest(rows, queries, k, self.metric, allowed=allowed)
         if self._built == 0:
             return scan.nearest(rows, queries, k, self.metric, allowed=allowed)
@@ -200,29 +200,33 @@ class Index(Engine):
         return ordered(rows, found, distances, k)
 
     def _candidates(self, queries: Vectors, k: int, allowed: Mask | None) -> Found:
-        """Hits among the built rows: asks for more while dead rows take places, and lets the exact scan finish."""
+        """Hits among the built rows; the exact scan answers the queries that the engine leaves short."""
         rows, built = self._rows, self._built
         flags = rows.live[:built] if rows.dead else None
         if allowed is not None:
             flags = allowed[:built] & rows.live[:built]
         want = min(k, built if flags is None else int(np.count_nonzero(flags)))
         if not want:
-            return self._nothing(queries)
-        asked = prepared(queries, self.metric)
-        fetch = max(want, want * self._rerank())
-        while fetch < built or self._complete():
-            with self._turn:
-                found, distances = self._search(asked, min(fetch, built), flags if self.can_filter else None)
-            if flags is not None:
-                found = np.where((found >= 0) & flags[np.maximum(found, 0)], found, np.int64(-1))
-            if ((found >= 0).sum(axis=1) >= want).all():
-                if self._rerank():
-                    return rescored(rows, queries, found, want, self.metric)
-                return found, distances
-            if fetch >= built:
-                break
-            fetch *= 4
-        return scan.nearest(rows, queries, k, self.metric, allowed=self._only_built(allowed))
+            return np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
+        fetch = max(want, 10) * self._rerank() if self._rerank() else want
+        if flags is not None and not self._filters():
+            fetch += min(4 * fetch, built - int(np.count_nonzero(flags)))
+        if not self._complete() and fetch >= built:
+            return scan.nearest(rows, queries, k, self.metric, allowed=self._only_built(allowed))
+        with self._turn:
+            asked = prepared(queries, self.metric)
+            found, distances = self._search(asked, min(fetch, built), flags if self._filters() else None)
+        if flags is not None:
+            found = np.where((found >= 0) & flags[np.maximum(found, 0)], found, np.int64(-1))
+        if self._rerank():
+            found, distances = rescored(rows, queries, found, want, self.metric)
+        short = np.flatnonzero((found >= 0).sum(axis=1) < want)
+        if not len(short):
+            return found, distances
+        found, distances = ordered(rows, found, distances, want)
+        only = self._only_built(allowed)
+        found[short], distances[short] = scan.nearest(rows, queries[short], want, self.metric, allowed=only)
+        return found, distances
 
     def _only_built(self, allowed: Mask | None) -> Mask | None:
         rows = self._rows
@@ -231,9 +235,6 @@ class Index(Engine):
         flags = rows.live.copy() if allowed is None else allowed.copy()
         flags[self._built :] = False
         return flags
-
-    def _nothing(self, queries: Vectors) -> Found:
-        return np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
 
     def _padded(self, queries: Vectors, k: int) -> tuple[Ids, Distances]:
         return np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), np.inf, np.float32)

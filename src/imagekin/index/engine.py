@@ -98,11 +98,19 @@ class Engine(ABC):
         return 1
 
     def _rerank(self) -> int:
-        """Candidates for each wanted hit; 0 = the engine's distances are exact and used as they are."""
+        """Candidates for each wanted hit (10 hits at least); 0 = the engine's distances are exact and used as such."""
         return 0
 
+    def _adds(self) -> bool:
+        """Whether it can take rows now; where it cannot, they wait in the tail."""
+        return self.can_add
+
+    def _filters(self) -> bool:
+        """Whether this very index honours ``allowed``."""
+        return self.can_filter
+
     def _complete(self) -> bool:
-        """Whether the engine itself finds every row when asked for all."""
+        """Whether the engine is the exact scan, which finds every row by itself."""
         return False
 
     def _blocks(self, start: int = 0) -> Iterator[tuple[int, Vectors]]:

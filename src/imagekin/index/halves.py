@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -26,8 +26,8 @@ _IMPORT: Final = 1 << 26
 _EVEN: Final = 1.01
 """Largest ratio of row lengths at which ranking by ⟨q, x⟩ is tried for cosine."""
 
-_Part = tuple[int, int]
 _scanned = [0]
+_codecs: dict[int, Any] = {}
 
 
 def pays(task: Task) -> bool:
@@ -45,59 +45,75 @@ def pays(task: Task) -> bool:
     return _scanned[0] > _IMPORT
 
 
-def nearest(task: Task, each: Callable[[Callable[[_Part], Any]], list[Any]]) -> Found | None:
-    """The task's answer, or None where it is not proved; *each* runs a function over ranges of rows on all cores."""
-    rows, c = task.rows, task.k + 16 + task.k // 4
+def nearest(task: Task, parts: Iterable[tuple[int, int]], each: Callable[[Any, Any], object]) -> Found | None:
+    """The task's answer, or None where it is not proved; *each* runs the scans of *parts* on all cores."""
     queries = normalized(task.queries) if task.metric == "cosine" else task.queries
-    found = np.full((len(queries), 0), -1, np.int64)
-    limits = np.full(len(queries), np.inf)
-    for numbers, values in each(lambda part: _part(task, queries, part, c)):
-        found = np.hstack([found, numbers])
-        # a range that gave fewer than c has left nothing out
-        limits = np.minimum(limits, np.where(numbers[:, -1] < 0, np.inf, values.max(axis=1)))
-    result = rescored(rows, task.queries, found, task.k, task.metric)
+    c = task.k + 16 + task.k // 4
+    lines = [[_Scan(task, query, part, c) for part in parts] for query in queries]
+    each(_Scan.run, [scan for line in lines for scan in line])
+    found = np.stack([np.concatenate([scan.rows() for scan in line]) for line in lines])
+    limits = np.array([min(scan.limit() for scan in line) for line in lines])
+    result = rescored(task.rows, task.queries, found, task.k, task.metric)
     return result if _proved(task, limits, result[1][:, -1]) else None
 
 
-def _part(task: Task, queries: Vectors, part: _Part, c: int) -> Found:
-    """The c best rows of a range for each query, by FAISS's key (−⟨q, x⟩ or ‖q − x‖²), unordered."""
-    numbers = np.full((len(queries), c), -1, np.int64)
-    keys = np.full((len(queries), c), np.inf, np.float32)
-    for line, query in enumerate(queries):
-        _scan(task, query, part, (numbers[line], keys[line]))
-    return numbers, keys
+class _Scan:
+    """The c best rows of a range by FAISS's key.
+
+    Everything is set up on the calling thread: two threads that both run Python code wait for each other more than
+    the scan takes.
+    """
+
+    def __init__(self, task: Task, query: Vectors, part: tuple[int, int], c: int) -> None:
+        faiss: Any = importlib.import_module("faiss")
+        rows, self._inner = task.rows, task.metric != "euclidean"
+        metric = faiss.METRIC_INNER_PRODUCT if self._inner else faiss.METRIC_L2
+        self._numbers = np.full(c, -1, np.int64)
+        self._keys = np.full(c, -np.inf if self._inner else np.inf, np.float32)
+        heap = faiss.swig_ptr(self._keys), faiss.swig_ptr(self._numbers), c
+        codec = _codec(faiss, rows.dim)
+        self._starts: list[int] = []
+        self._held: list[Any] = [query]
+        self._jobs: list[tuple[Any, tuple[Any, ...]]] = []
+        for number, (start, view) in enumerate(rows.spans(*part, 1 << 31)):
+            selector = self._selector(faiss, task.wanted, start, len(view))
+            scanner = codec.select_InvertedListScanner(metric, None, True, selector, False)
+            scanner.set_query(faiss.swig_ptr(query))
+            scanner.set_list(number, 0.0)  # a hit's label is (this number << 32) + its place in the view
+            self._jobs.append((scanner, (len(view), faiss.swig_ptr(view.view(np.uint8)), None, *heap)))
+            self._starts.append(start)
+
+    def _selector(self, faiss: Any, wanted: Mask | None, start: int, count: int) -> Any:
+        """FAISS's form of the flags; it points at bytes that are held as long as the scan."""
+        if wanted is None:
+            return None
+        bits = np.packbits(wanted[start : start + count], bitorder="little")
+        self._held += [bits, faiss.IDSelectorBitmap(bits)]
+        return self._held[-1]
+
+    def run(self) -> None:
+        """Scan; FAISS lets other threads run meanwhile."""
+        for scanner, arguments in self._jobs:
+            scanner.scan_codes(*arguments)
+
+    def rows(self) -> NDArray[np.int64]:
+        """Row numbers, ``(c,)``, in no order, −1 for none."""
+        labels = self._numbers
+        starts = np.asarray(self._starts or [0])
+        return np.where(labels < 0, np.int64(-1), starts[np.maximum(labels, 0) >> 32] + (labels & 0xFFFFFFFF))
+
+    def limit(self) -> float:
+        """The key that every row left out has at least: −⟨q, x⟩ or ‖q − x‖²; ``inf`` if none was."""
+        if self._numbers.min() < 0:
+            return float("inf")
+        return -float(self._keys.min()) if self._inner else float(self._keys.max())
 
 
-def _scan(task: Task, query: Vectors, part: _Part, heap: tuple[NDArray[np.int64], NDArray[np.float32]]) -> None:
-    faiss: Any = importlib.import_module("faiss")
-    inner = task.metric != "euclidean"
-    metric = faiss.METRIC_INNER_PRODUCT if inner else faiss.METRIC_L2
-    codec = faiss.ScalarQuantizer(task.rows.dim, faiss.ScalarQuantizer.QT_fp16)
-    numbers, keys = heap
-    if inner:
-        np.negative(keys, out=keys)  # FAISS keeps the largest products
-    starts: list[int] = []
-    for start, view in task.rows.spans(*part, 1 << 31):
-        selector, _held = _selector(task.wanted, start, len(view))
-        scanner = codec.select_InvertedListScanner(metric, None, True, selector, False)
-        scanner.set_query(faiss.swig_ptr(query))
-        scanner.set_list(len(starts), 0.0)  # a hit's label is (this number << 32) + its place in the view
-        pointers = faiss.swig_ptr(keys), faiss.swig_ptr(numbers)
-        scanner.scan_codes(len(view), faiss.swig_ptr(view.view(np.uint8)), None, *pointers, len(keys))
-        starts.append(start)
-    if inner:
-        np.negative(keys, out=keys)
-    if starts:
-        numbers[:] = np.where(numbers < 0, -1, np.asarray(starts)[numbers >> 32] + (numbers & 0xFFFFFFFF))
-
-
-def _selector(wanted: Mask | None, start: int, count: int) -> tuple[Any, Any]:
-    """FAISS's view of the flags, and the bytes that must outlive it."""
-    if wanted is None:
-        return None, None
-    faiss: Any = importlib.import_module("faiss")
-    bits = np.packbits(wanted[start : start + count], bitorder="little")
-    return faiss.IDSelectorBitmap(bits), bits
+def _codec(faiss: Any, dim: int) -> Any:
+    """FAISS's float16 codec, kept."""
+    if dim not in _codecs:
+        _codecs[dim] = faiss.ScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16)
+    return _codecs[dim]
 
 
 def _proved(task: Task, limits: NDArray[np.float64], last: Distances) -> bool:

@@ -1,0 +1,176 @@
+"""The FAISS engine: any factory string, tuned to a recall target when it is built."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
+
+import numpy as np
+
+from imagekin.errors import IndexingError, InputError
+from imagekin.index.base import Index
+from imagekin.index.best import Found
+from imagekin.index.factory import Factory, Tuned, tune
+from imagekin.index.rows import Mask, prepared
+from imagekin.types import Vectors
+
+_FILE: Final = "engine.faiss"
+_STATE: Final = "engine.json"
+
+
+class Faiss(Index):
+    """An index of FAISS beside the stored rows (Johnson, Douze, Jégou 2019; the factory strings are FAISS's own).
+
+    Parameters:
+        factory: ``Flat``, ``HNSW32``, ``IVF1024,Flat``, ``IVF4096,PQ320x4fs``, ``SQ8`` … (RFlat is not needed:
+            hits are re-ranked by the stored vectors).
+        recall: share of the true 10 nearest that ``width`` and ``rerank`` are chosen for, on held-out queries.
+        nprobe: lists visited (IVF); None = tuned.
+        ef: candidates kept (HNSW); None = tuned.
+        rerank: candidates re-ranked for each wanted hit; None = tuned, 1 where codes are exact.
+        sample: rows to train on at most.
+        threads: cores used while building; 0 = all.
+    """
+
+    engine: ClassVar[str] = "faiss"
+    options: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {
+            "factory": "HNSW32",
+            "recall": 0.99,
+            "nprobe": None,
+            "ef": None,
+            "rerank": None,
+            "sample": 65536,
+            "threads": 0,
+        }
+    )
+    can_add: ClassVar[bool] = True
+    can_filter: ClassVar[bool] = True
+    can_mmap: ClassVar[bool] = True
+    filter_floor: ClassVar[float] = 0.05
+
+    def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
+        super().__init__(dim, metric, **parameters)
+        self._faiss: Any = importlib.import_module("faiss")
+        self._index: Any = None
+        self._mapped = False
+        self._kind = Factory(str(self.parameters["factory"]))
+        self.tuned = Tuned(width=0, rerank=1, recall=None)
+        self._empty()  # an unusable factory string is refused now, not after hours of embedding
+
+    def _empty(self) -> Any:
+        kind = self._faiss.METRIC_L2 if self.metric == "euclidean" else self._faiss.METRIC_INNER_PRODUCT
+        try:
+            if "IDMap" in self._kind.text or "Refine" in self._kind.text or "RFlat" in self._kind.text:
+                raise RuntimeError("imagekin keeps the ids and re-ranks: leave IDMap and RFlat out")
+            return self._faiss.index_factory(self.dim, self._kind.text, kind)
+        except RuntimeError as error:
+            reason = re.sub(r"\s+", " ", str(error)).rsplit(": ", 1)[-1]
+            raise InputError(
+                f"FAISS cannot make {self._kind.text!r} for vectors of {self.dim} elements ({reason}); try Flat, "
+                "HNSW32, 'IVF256,Flat' or 'PQ16x4fs' (PQ's number must divide the dimension)."
+            ) from error
+
+    def _least(self) -> int:
+        return self._kind.least_rows
+
+    def _filters(self) -> bool:
+        return self._kind.filters
+
+    def _adds(self) -> bool:
+        return not self._mapped  # a mapped index cannot grow
+
+    def _rerank(self) -> int:
+        return self.tuned.rerank
+
+    def _build(self) -> None:
+        index = self._empty()
+        with _threads(self._faiss, int(self.parameters["threads"])):
+            if not index.is_trained:
+                index.train(self._training())
+            for _, block in self._blocks():
+                index.add(block)
+        self._index, self._mapped = index, False
+        self.tuned = tune(self._rows, self.metric, self._kind, self.parameters, self._candidate_rows)
+
+    def _training(self) -> Vectors:
+        """An even random sample of the rows, at most ``sample`` of them and 256 for each list."""
+        rows = self._rows
+        count = min(len(rows), int(self.parameters["sample"]), max(16384, 256 * self._kind.lists))
+        chosen = np.sort(np.random.default_rng(0).choice(len(rows), count, replace=False))
+        return prepared(rows.gather(chosen), self.metric)
+
+    def _append(self, start: int, vectors: Vectors) -> None:
+        self._index.add(vectors)
+
+    def _search(self, queries: Vectors, k: int, allowed: Mask | None) -> Found:
+        settings, _held = self._settings(self.tuned.width, k, allowed)
+        # one query on several OpenMP threads is slower than on one
+        with _threads(self._faiss, 1 if len(queries) == 1 else 0):
+            keys, rows = self._index.search(queries, k, params=settings)
+        if self.metric == "euclidean":
+            keys = np.sqrt(np.maximum(keys, 0))
+        else:
+            keys = -keys if self.metric == "inner" else np.clip(1 - keys, 0, 2)
+        keys[rows < 0] = np.inf
+        return rows, keys
+
+    def _candidate_rows(self, queries: Vectors, *, k: int, width: int) -> Any:
+        return self._index.search(prepared(queries, self.metric), k, params=self._settings(width, k, None)[0])[1]
+
+    def _settings(self, width: int, k: int, allowed: Mask | None) -> tuple[Any, Any]:
+        """FAISS's search parameters, or None where the index has none, and what they point at."""
+        faiss, kind, more = self._faiss, self._kind, 1.0
+        words: dict[str, Any] = {}
+        bits = None
+        if allowed is not None:
+            bits = np.packbits(allowed, bitorder="little")
+            words["sel"] = faiss.IDSelectorBitmap(bits)
+            more = len(allowed) / max(1, int(np.count_nonzero(allowed)))
+        if kind.lists:
+            # as many lists as hold 4 k rows on average, more where a filter leaves fewer of them
+            least = 4 * kind.lists * k * more / max(1, self._index.ntotal)
+            words["nprobe"] = int(min(kind.lists, max(width * more, least, 1)))
+            return faiss.SearchParametersIVF(**words), bits
+        if kind.graph:
+            words["efSearch"] = int(max(width * (2 * more if bits is not None else 1), k))
+            return faiss.SearchParametersHNSW(**words), bits
+        return (faiss.SearchParameters(**words) if words else None), bits
+
+    def _save(self, folder: Path) -> None:
+        self._faiss.write_index(self._index, str(folder / _FILE))
+        (folder / _STATE).write_text(json.dumps(asdict(self.tuned)), encoding="utf-8")
+
+    def _open(self, folder: Path) -> None:
+        try:
+            self._index = self._faiss.read_index(str(folder / _FILE), self._faiss.IO_FLAG_MMAP_IFC)
+            self.tuned = Tuned(**json.loads((folder / _STATE).read_text(encoding="utf-8")))
+        except (RuntimeError, OSError, ValueError, TypeError) as error:
+            raise IndexingError(f"FAISS cannot read {folder / _FILE} ({error}); build the index again.") from error
+        self._mapped = True
+
+    def _memory(self) -> int:
+        if self._mapped:
+            return 0
+        codes = self._faiss.downcast_index(self._index.storage) if self._kind.graph else self._index
+        return self._kind.code_bytes(self.dim, codes) * int(self._index.ntotal)
+
+
+@contextmanager
+def _threads(faiss: Any, count: int) -> Iterator[None]:
+    """OpenMP threads for this thread's calls (0 = as they are), set back afterwards."""
+    before = faiss.omp_get_max_threads()
+    if count and count != before:
+        faiss.omp_set_num_threads(count)
+    try:
+        yield
+    finally:
+        if count and count != before:
+            faiss.omp_set_num_threads(before)
