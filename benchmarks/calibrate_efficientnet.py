@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("paths", nargs="+", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=TABLE)
     arguments = parser.parse_args()
-    session = open_session(float_graph(read_layers(), inner=True), optimise=False)
+    session = open_session(float_graph(read_layers(), inner=True))
     count, spans = measure(session, pictures(arguments.paths))
     if not count:
         raise SystemExit(f"no picture ({', '.join(sorted(SUFFIXES))}) in {', '.join(map(str, arguments.paths))}")

@@ -12,10 +12,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from imagekin.embed import builtin
+from imagekin.embed import builtin, processor
 from imagekin.embed.builtin import RECIPE, EfficientNetLite0, ranges, read_layers
 from imagekin.embed.efficientnet import Conv, convolutions, fold, same_padding
-from imagekin.embed.graph import float_graph, output_of
+from imagekin.embed.graph import float_graph, integer_graph, output_of
 from imagekin.embed.runtime import open_session
 from imagekin.embed.weights import read_state_dict
 from imagekin.errors import InputError, MissingPackageError, ModelError
@@ -128,12 +128,23 @@ def test_the_vectors_are_the_committed_ones(models: dict[str, EfficientNetLite0]
     assert golden[0] @ golden[1] < 0.8, "the two pictures must not look alike"
 
 
+def test_signed_and_unsigned_weights_give_the_same(layers: list[Conv]) -> None:
+    answers = []
+    for unsigned in (False, True):
+        session = open_session(integer_graph(layers, ranges(), unsigned=unsigned))
+        answers.append(session.run(None, {"pictures": golden_pictures()})[0])
+    if processor.saturates():
+        assert np.abs(answers[1]).max() > 0  # the signed form is not used here
+    else:
+        np.testing.assert_array_equal(*answers)
+
+
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_it_sees_what_is_in_the_picture(precision: str, shared_data: Path) -> None:
     """With the classifier that the weights bring, photographs get their ImageNet class."""
     state = read_state_dict(builtin._weights_path().read_bytes())
     classes = {"dalmatian": 251, "accordion": 401, "soccer_ball": 805, "pizza": 963}
-    session = open_session(builtin.build(precision), optimise=precision == "fp32")
+    session = open_session(builtin.build(precision))
     right = 0
     for folder, number in ((folder, number) for folder in classes for number in range(1, 6)):
         with Image.open(shared_data / "caltech101" / folder / f"image_{number:04d}.jpg") as image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,18 @@ def test_the_precision_follows_the_instructions(
     assert chosen == precision and reason in why
     assert EfficientNetLite0().precision == precision
     assert EfficientNetLite0(precision="fp32").precision == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("machine", "features", "expected"),
+    [("x86_64", {"avx2"}, True), ("AMD64", set(), True), ("x86_64", {"avx_vnni"}, False), ("aarch64", set(), False)],
+)
+def test_x86_without_vnni_saturates(
+    machine: str, features: set[str], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(processor, "_features", lambda: frozenset(features))
+    assert processor.saturates() is expected
 
 
 def test_a_system_without_cpuinfo_is_unknown(tmp_path: Path) -> None:

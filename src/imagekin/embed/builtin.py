@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 
 from imagekin.embed.base import Embedder, Recipe
 from imagekin.embed.cache import open_or_build
-from imagekin.embed.processor import PRECISIONS, default_precision
+from imagekin.embed.processor import PRECISIONS, default_precision, saturates
 from imagekin.errors import InputError, MissingPackageError, ModelError
 
 if TYPE_CHECKING:
@@ -97,14 +97,15 @@ class EfficientNetLite0(Embedder):
 
             with self._lock:
                 if self._opened is None:
-                    model = open_or_build(f"{self.name}-{self.precision}", self._key, lambda: build(self.precision))
-                    # the integer graph is written in the runtime's own operators; there is nothing left to rewrite
-                    self._opened = open_session(model, self.threads, optimise=self.precision == "fp32")
+                    form = "-u8" if self.precision == "int8" and saturates() else ""
+                    name = f"{self.name}-{self.precision}{form}"
+                    model = open_or_build(name, self._key, lambda: build(self.precision))
+                    self._opened = open_session(model, self.threads)
         return self._opened
 
 
 def build(precision: str) -> bytes:
-    """The network as an ONNX file's bytes, from the package's weights.
+    """The network as an ONNX file's bytes, from the package's weights; int8 in the form that suits this processor.
 
     Raises:
         MissingPackageError: the package that brings the weights is not installed.
@@ -113,7 +114,9 @@ def build(precision: str) -> bytes:
     from imagekin.embed.graph import float_graph, integer_graph
 
     layers = read_layers()
-    return float_graph(layers) if precision == "fp32" else integer_graph(layers, ranges())
+    if precision == "fp32":
+        return float_graph(layers)
+    return integer_graph(layers, ranges(), unsigned=saturates())
 
 
 def read_layers() -> list[Conv]:

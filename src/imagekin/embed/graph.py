@@ -32,10 +32,14 @@ _IR_VERSION: Final = 9
 _OPSET: Final = 17
 
 
-class _Writer:
-    """Collects the nodes and constants of a graph."""
+_SIGNED: Final = np.int8(0)
 
-    def __init__(self) -> None:
+
+class _Writer:
+    """Collects the nodes and constants of a graph; quantised weights have the type and zero point of *weight_zero*."""
+
+    def __init__(self, weight_zero: np.uint8 | np.int8 = _SIGNED) -> None:
+        self.weight_zero = weight_zero
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
 
@@ -91,13 +95,19 @@ def float_graph(layers: Sequence[Conv], *, inner: bool = False) -> bytes:
     return out.model({OUTPUT: ["n", DIM], **(shapes if inner else {})})
 
 
-def integer_graph(layers: Sequence[Conv], ranges: Ranges) -> bytes:
+def integer_graph(layers: Sequence[Conv], ranges: Ranges, *, unsigned: bool = False) -> bytes:
     """The network in 8-bit integers, from the ranges that its outputs have on real pictures.
+
+    Args:
+        layers: in the order they run.
+        ranges: of every layer's output.
+        unsigned: write the same weights as unsigned bytes with zero point 128, for processors that add the products of
+            signed and unsigned bytes in 16 bits and would saturate.  The answers are the same.
 
     The first layer reads the picture's bytes with zero point 128 instead of 127.5; the half that is missing is added to
     its bias, which is exact everywhere but at the padded border (an error of half a grey level there).
     """
-    out = _Writer()
+    out = _Writer(weight_zero=np.uint8(ZERO_POINT) if unsigned else _SIGNED)
     results = {layers[0].name: _stem(out, layers[0], _quantum(ranges[layers[0].name]))}
     for layer in layers[1:]:
         result = _convolve(out, layer, results[layer.source], _quantum(ranges[layer.name]))
@@ -154,8 +164,10 @@ def _convolve(
 ) -> _Quantized:
     result = (layer.name, *quantum)
     step, weight, bias = _quantized_weight(layer, source[1])
-    inputs = [*_scaled(out, source), out.constant(f"{layer.name}.w", weight), out.constant(f"{layer.name}.ws", step)]
-    inputs += [out.constant(f"{layer.name}.wz", np.zeros(len(step), np.int8)), *_scaled(out, result)[1:]]
+    zeros = np.full(len(step), out.weight_zero)
+    stored = (weight.astype(np.int16) + out.weight_zero).astype(zeros.dtype)
+    inputs = [*_scaled(out, source), out.constant(f"{layer.name}.w", stored), out.constant(f"{layer.name}.ws", step)]
+    inputs += [out.constant(f"{layer.name}.wz", zeros), *_scaled(out, result)[1:]]
     out.node(
         "QLinearConv",
         [*inputs, out.constant(f"{layer.name}.b", bias)],

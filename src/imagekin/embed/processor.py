@@ -1,12 +1,13 @@
 """Which precision suits the processor: int8 where it has VNNI, which was measured to be twice as fast, else fp32.
 
-Without it ONNX Runtime's 8-bit kernels either saturate (AVX2 adds pairs in 16 bits) or win little.  Arm's dot products
-are the same idea, but nobody has measured the built-in model on them yet.
+Without it ONNX Runtime's fast 8-bit kernels saturate (AVX2 adds pairs in 16 bits) and the exact ones win little.  Arm's
+dot products are the same idea, but nobody has measured the built-in model on them yet.
 """
 
 from __future__ import annotations
 
 import functools
+import platform
 from typing import Final
 
 PRECISIONS: Final = ("fp32", "int8")
@@ -24,8 +25,14 @@ def default_precision() -> tuple[str, str]:
     if _ARM in features:
         return "fp32", "int8 has not been measured on Arm processors; choose it if it is faster on yours"
     if features:
-        return "fp32", "the processor has no VNNI instructions, without which int8 is less exact and little faster"
+        return "fp32", "the processor has no VNNI instructions, without which int8 is little faster"
     return "fp32", "it is not known here whether the processor has VNNI instructions, which int8 needs to be worth it"
+
+
+def saturates() -> bool:
+    """Whether sums of products of signed and unsigned bytes overflow 16 bits: on x86 without VNNI, or if unknown."""
+    x86 = platform.machine().lower() in ("x86_64", "amd64", "x86", "i386", "i686")
+    return x86 and not _features() & _VNNI.keys()
 
 
 def _features(path: str = "/proc/cpuinfo") -> frozenset[str]:

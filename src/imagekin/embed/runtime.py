@@ -8,7 +8,7 @@ from typing import Any
 from imagekin.errors import InputError, ModelError
 
 
-def open_session(model: bytes | str | Path, threads: int | None = None, *, optimise: bool = True) -> Any:
+def open_session(model: bytes | str | Path, threads: int | None = None) -> Any:
     """An ``onnxruntime.InferenceSession``; ``run`` may be called from several threads at once.
 
     Idle threads sleep instead of spinning: a spinning thread would take the core that decodes the next pictures.
@@ -16,7 +16,6 @@ def open_session(model: bytes | str | Path, threads: int | None = None, *, optim
     Args:
         model: the file's path or its bytes.
         threads: processor threads for one call; None for one.
-        optimise: let the runtime rewrite the graph (needed for speed unless the graph is already written for it).
 
     Raises:
         InputError: *threads* is not positive.
@@ -31,10 +30,8 @@ def open_session(model: bytes | str | Path, threads: int | None = None, *, optim
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # on processors without VNNI the fast kernel saturates; this costs nothing on the others
+    # on x86 without VNNI the fast kernels saturate; the runtime then rewrites the weights of standard operators
     options.add_session_config_entry("session.x64quantprecision", "1")
-    levels = onnxruntime.GraphOptimizationLevel
-    options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimise else levels.ORT_DISABLE_ALL
     source = model if isinstance(model, bytes) else str(model)
     try:
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
