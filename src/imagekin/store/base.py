@@ -120,9 +120,12 @@ class Store(ABC):
         if stored is None or (stored["fingerprint"] != embedder["fingerprint"] and not self.count(missing=None)):
             self.set({"embedder": dict(embedder)})
         elif stored["fingerprint"] != embedder["fingerprint"]:
+            was, now = title(stored), title(embedder)
+            if was == now:
+                was, now = f"{was} {stored['fingerprint']}", f"{now} {embedder['fingerprint']}"
             raise MismatchError(
-                f"the collection {self.location} was made with {title(stored)}, not {title(embedder)}, and their "
-                "vectors do not compare; open it without naming a model, or index the folders into another collection."
+                f"the collection {self.location} was made with {was}, not {now}, and their vectors do not compare; "
+                "open it without naming a model, or index the folders into another collection."
             )
 
     @abstractmethod
@@ -255,7 +258,12 @@ def as_hit(item: Item, distance: float, similarity: float) -> Hit:
 
 def dump_metadata(metadata: Mapping[str, Any] | None) -> str | None:
     """Canonical JSON of an item's extra columns, or None when there are none."""
-    return json.dumps(dict(metadata), sort_keys=True, ensure_ascii=False) if metadata else None
+    return as_text(json.dumps(dict(metadata), sort_keys=True, ensure_ascii=False)) if metadata else None
+
+
+def as_text(text: str) -> str:
+    """The text as every store can hold it: what stands for a byte that was not UTF-8 (PEP 383) becomes U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if not text.isascii() else text
 
 
 def empty_result(queries: int, k: int) -> tuple[Ids, Distances]:

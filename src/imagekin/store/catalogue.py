@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -13,13 +12,13 @@ import apsw
 import numpy as np
 
 from imagekin.errors import DamagedError, InputError
-from imagekin.store.base import Batch, Known, Put
+from imagekin.store.base import Batch, Known, Put, as_text
+from imagekin.store.blobs import Half, decode, encode, fault, numbers, sound
 from imagekin.store.database import Database, Row
 from imagekin.store.filters import Filter
 from imagekin.store.sql import Condition
 from imagekin.types import Ids, Item, Skipped, Vectors
 
-DTYPE: Final = np.dtype("<f2")
 _KNOWN: Final = "id, path, size, mtime, hash, width, height, label, metadata, missing, device"
 _ITEM: Final = "id, path, width, height, label, size, mtime, hash, missing, metadata"
 _PAGE: Final = 4_096
@@ -36,22 +35,25 @@ class Catalogue:
 
     def settings(self) -> dict[str, Any]:
         """Every setting by name."""
-        return {name: json.loads(value) for name, value in self.database.all("SELECT name, value FROM setting")}
+        rows = self.database.all("SELECT name, value FROM setting")
+        return {name: _parsed(value) for name, value in rows}
 
     def set(self, values: Mapping[str, Any]) -> None:
         """Write settings in one transaction."""
-        rows = [(name, json.dumps(value, ensure_ascii=False)) for name, value in values.items()]
+        rows = [(name, json.dumps(value)) for name, value in values.items()]
         with self.database.transaction():
             self.database.rows("INSERT OR REPLACE INTO setting VALUES (?, ?)", rows)
 
     def roots(self) -> dict[str, str]:
         """Indexed folders with their label rules."""
-        return {os.fsdecode(path): rule for path, rule in self.database.all("SELECT path, labels FROM root")}
+        rows = self.database.all("SELECT path, CAST(labels AS BLOB) FROM root")  # a rule may be the path of a file
+        return {os.fsdecode(path): os.fsdecode(rule) for path, rule in rows}
 
     def set_root(self, path: str, labels: str) -> None:
         """Remember a folder and its label rule."""
         with self.database.transaction():
-            self.database.rows("INSERT OR REPLACE INTO root VALUES (?, ?)", [(os.fsencode(path), labels)])
+            row = (os.fsencode(path), os.fsencode(labels))
+            self.database.rows("INSERT OR REPLACE INTO root VALUES (?, CAST(? AS TEXT))", [row])
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -83,11 +85,11 @@ class Catalogue:
     def find(self, digest: bytes) -> tuple[Known, Vectors] | None:
         """The first item with this content, and its vector; one query, so that they belong together."""
         row = self.database.one(
-            f"SELECT {_KNOWN}, data FROM item JOIN vector ON vector.item = item.id WHERE hash = ? "
+            f"SELECT {_KNOWN}, data, crc FROM item JOIN vector ON vector.item = item.id WHERE hash = ? "
             "ORDER BY missing, id LIMIT 1",
             (digest,),
         )
-        return (_known(row[:-1]), decode([row[-1]], self.dim)[0].astype(np.float32)) if row else None
+        return (_known(row[:-2]), decode([(row[0], *row[-2:])], self.dim)[1][0].astype(np.float32)) if row else None
 
     def known(self, condition: Filter | None) -> Iterator[Known]:
         """All items that fit, page by page, by id."""
@@ -119,15 +121,22 @@ class Catalogue:
         """Ids of the present items that fit, ascending."""
         where = Condition(condition)
         rows = self.database.all(f"SELECT id FROM item WHERE {where.sql} AND missing = 0 ORDER BY id", where.values)
-        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+        return numbers(rows)
 
-    def changed(self, since: int, after: int, limit: int = _PAGE) -> list[Row]:
-        """``(id, missing, data)`` of items whose vector or presence changed after revision *since*, by id."""
-        return self.database.all(
-            "SELECT item.id, item.missing, vector.data FROM item JOIN vector ON vector.item = item.id "
-            "WHERE item.revision > ? AND item.id > ? ORDER BY item.id LIMIT ?",
-            (since, after, limit),
+    def changed(self, since: int) -> Iterator[tuple[Ids, Ids, Half]]:
+        """Pages of the items whose vector or presence changed after revision *since*, by id.
+
+        Yields:
+            The ids of a page; those of them that are present; the vectors of these, float16.
+        """
+        after = 0
+        sql = (
+            "SELECT item.id, vector.data, vector.crc, item.missing FROM item JOIN vector ON vector.item = item.id "
+            f"WHERE item.revision > ? AND item.id > ? ORDER BY item.id LIMIT {_PAGE}"
         )
+        while rows := self.database.all(sql, (since, after)):
+            after = rows[-1][0]
+            yield numbers(rows), *decode([row[:3] for row in rows if not row[3]], self.dim)
 
     def changes(self, since: int) -> int:
         """How many items changed after revision *since*."""
@@ -137,23 +146,22 @@ class Catalogue:
     def removals(self, since: int) -> Ids:
         """Ids removed after revision *since*."""
         rows = self.database.all("SELECT item FROM removal WHERE revision > ?", (since,))
-        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+        return numbers(rows)
 
     def vectors(self, ids: Sequence[int] | None) -> tuple[Ids, Vectors]:
         """Stored vectors by id, or in the order of *ids*."""
         if ids is None:
-            sql = "SELECT item, data FROM vector JOIN item ON item.id = item WHERE missing = 0 ORDER BY item"
+            sql = "SELECT item, data, crc FROM vector JOIN item ON item.id = item WHERE missing = 0 ORDER BY item"
             rows = self.database.all(sql)
         else:
-            found: dict[int, bytes] = dict(
-                self._each("SELECT item, data FROM vector WHERE item = ?", [int(number) for number in ids])
-            )
-            absent = [int(number) for number in ids if int(number) not in found]
+            wanted = [int(number) for number in ids]
+            found = {row[0]: row for row in self._each("SELECT item, data, crc FROM vector WHERE item = ?", wanted)}
+            absent = [number for number in wanted if number not in found]
             if absent:
                 raise InputError(f"the collection has no item {absent[0]}; ids come from search and list.")
-            rows = [(int(number), found[int(number)]) for number in ids]
-        numbers = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-        return numbers, decode([row[1] for row in rows], self.dim).astype(np.float32)
+            rows = [found[number] for number in wanted]
+        found_ids, vectors = decode(rows, self.dim)
+        return found_ids, vectors.astype(np.float32)
 
     def _each(self, sql: str, keys: Sequence[Any]) -> list[Row]:
         values = [os.fsencode(key) if isinstance(key, str) else key for key in keys]
@@ -169,13 +177,15 @@ class Catalogue:
                 self._put(writer, put, revision)
             touches = [(info.size, info.mtime_ns, info.device, number) for number, info in batch.touches]
             self.database.rows("UPDATE item SET size = ?, mtime = ?, device = ? WHERE id = ?", touches)
-            relabels = [(label, metadata, number) for number, label, metadata in batch.relabels]
+            relabels = [(_text(label), _text(metadata), number) for number, label, metadata in batch.relabels]
             self.database.rows("UPDATE item SET label = ?, metadata = ? WHERE id = ?", relabels)
             self.forget(batch.removed, revision)
             for state, ids in ((1, batch.missing), (0, batch.returned)):
                 rows = [(state, revision, number, state) for number in ids]
                 self.database.rows("UPDATE item SET missing = ?, revision = ? WHERE id = ? AND missing <> ?", rows)
-            skips = [(os.fsencode(info.path), info.size, info.mtime_ns, reason) for info, reason in batch.skips]
+            skips = [
+                (os.fsencode(info.path), info.size, info.mtime_ns, as_text(reason)) for info, reason in batch.skips
+            ]
             self.database.rows("INSERT OR REPLACE INTO skip VALUES (?, ?, ?, ?)", skips)
 
     def remove(self, condition: Filter | None) -> int:
@@ -200,21 +210,22 @@ class Catalogue:
 
     def _put(self, writer: apsw.Connection, put: Put, revision: int) -> None:
         path = os.fsencode(put.file.path)
-        values = (path, put.file.size, put.file.mtime_ns, put.hash, put.width, put.height, put.label, put.metadata)
-        # two processes that index the same folder meet here: the second one updates
-        row = next(writer.execute("SELECT id FROM item WHERE path = ?", (path,)), None)
-        number = row[0] if row else put.id
+        values = (path, put.file.size, put.file.mtime_ns, put.hash, put.width, put.height)
+        # two processes that index the same folder meet here: the second one updates; and what was removed meanwhile
+        # comes back as a new item, under a new id
+        known = "SELECT id FROM item WHERE path = ?1 UNION ALL SELECT id FROM item WHERE id = ?2 LIMIT 1"
+        row = next(writer.execute(known, (path, put.id)), None)
+        number = row[0] if row else None
         writer.execute(
             "INSERT INTO item (id, path, size, mtime, hash, width, height, label, metadata, device, revision) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET path = excluded.path, "
             "size = excluded.size, mtime = excluded.mtime, hash = excluded.hash, width = excluded.width, "
             "height = excluded.height, label = excluded.label, metadata = excluded.metadata, missing = 0, "
             "device = excluded.device, revision = excluded.revision",
-            (number, *values, put.file.device, revision),
+            (number, *values, _text(put.label), _text(put.metadata), put.file.device, revision),
         )
         number = number or writer.last_insert_rowid()
-        data = encode(put.vector, self.dim)
-        writer.execute("INSERT OR REPLACE INTO vector VALUES (?, ?, ?)", (number, data, zlib.crc32(data)))
+        writer.execute("INSERT OR REPLACE INTO vector VALUES (?, ?, ?)", (number, *encode(put.vector, self.dim)))
         writer.execute("DELETE FROM skip WHERE path = ?", (path,))
 
     def damaged(self) -> Iterator[str]:
@@ -230,28 +241,20 @@ class Catalogue:
         sql = f"SELECT item, data, crc FROM vector WHERE item > ? ORDER BY item LIMIT {_PAGE}"
         while rows := self.database.all(sql, (after,)):
             for number, data, crc in rows:
-                if len(data) != self.dim * DTYPE.itemsize or zlib.crc32(data) != crc:
-                    yield f"the vector of item {number} is damaged; index its folder again with --force."
+                if not sound(data, crc, self.dim):
+                    yield fault(number)
             after = rows[-1][0]
 
 
-def encode(vector: Vectors, dim: int) -> bytes:
-    """A vector as stored: *dim* little-endian float16."""
-    if vector.shape != (dim,):
-        raise InputError(f"a vector must have shape ({dim},), not {vector.shape}.")
-    return vector.astype(DTYPE).tobytes()
+def _text(value: str | None) -> str | None:
+    return None if value is None else as_text(value)
 
 
-def decode(blobs: Sequence[bytes], dim: int) -> np.ndarray[Any, np.dtype[np.float16]]:
-    """Stored vectors as ``(n, dim)`` float16.
-
-    Raises:
-        DamagedError: a blob has the wrong length.
-    """
-    data = b"".join(blobs)
-    if len(data) != len(blobs) * dim * DTYPE.itemsize:
-        raise DamagedError(f"the collection holds vectors that are not {dim} long; check it with: imagekin doctor.")
-    return np.frombuffer(data, DTYPE).reshape(len(blobs), dim)
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise DamagedError(f"the collection holds text that is not JSON ({error}); restore a backup.") from error
 
 
 def _known(row: Row) -> Known:
@@ -262,5 +265,5 @@ def _known(row: Row) -> Known:
 
 def _item(row: Row) -> Item:
     number, path, width, height, label, size, mtime, digest, missing, metadata = row
-    extra = json.loads(metadata) if metadata else {}
+    extra = _parsed(metadata) if metadata else {}
     return Item(number, os.fsdecode(path), width, height, label, size, mtime / 1e9, digest.hex(), bool(missing), extra)

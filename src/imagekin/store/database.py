@@ -14,6 +14,7 @@ import apsw
 
 from imagekin.errors import DamagedError, LockedError, MismatchError, StoreError
 from imagekin.migrations import APPLICATION_ID, MIGRATIONS
+from imagekin.store.faults import errors, unwritable
 from imagekin.store.sql import basename
 
 log = logging.getLogger(__name__)
@@ -56,12 +57,19 @@ class Database:
         self._write_guard = threading.RLock()
         self._depth = 0
         self.read_only = False
-        if not create and not path.is_file():
-            raise StoreError(f"there is no collection at {path.parent}; make one with: imagekin index FOLDER.")
         with errors(path):
             if create:
-                self._create()
+                self._make_file()
+            elif not path.is_file():
+                raise self._absent()
             self._reader = self._open_reader()
+            if self._is_blank():
+                if not create:
+                    raise self._absent()
+                self._reader.close()
+                with self._lock():
+                    self._migrate(self._open_writer())
+                self._reader = self._open_reader()
             self._check_format()
 
     # -- reading -----------------------------------------------------------------------------------------------
@@ -77,8 +85,8 @@ class Database:
             return next(iter(self._connection.execute(sql, values)), None)
 
     def each(self, sql: str, values: Sequence[Any]) -> list[Row]:
-        """The rows of one query run for each value, in order."""
-        with self._guard, errors(self.path):
+        """The rows of one query run for each value, in order, all from one state of the file."""
+        with self.snapshot():
             return list(self._connection.executemany(sql, ((value,) for value in values)))
 
     @contextlib.contextmanager
@@ -92,7 +100,8 @@ class Database:
             try:
                 yield
             finally:
-                self._reader.execute("COMMIT")
+                with contextlib.suppress(apsw.SQLError):  # SQLite itself ends it after some errors
+                    self._reader.execute("COMMIT")
 
     @property
     def data_version(self) -> int:
@@ -133,11 +142,11 @@ class Database:
     def close(self) -> None:
         """Close both connections; the write-ahead log is folded into the file when nobody else has it open."""
         with self._write_guard, self._guard:
-            if self._writer is not None:
-                with contextlib.suppress(LockedError), self._lock(timeout=1.0):
-                    self._reader.close()
+            with contextlib.ExitStack() as stack:
+                if self._writer is not None:
+                    with contextlib.suppress(StoreError):  # whoever holds the lock will see to the log
+                        stack.enter_context(self._lock(timeout=1.0))
                     self._writer.close()
-            else:
                 self._reader.close()
             self._writer = None
 
@@ -157,34 +166,36 @@ class Database:
         return owned
 
     @contextlib.contextmanager
-    def _lock(self, timeout: float = BUSY_MS / 1000) -> Iterator[None]:
+    def _lock(self, timeout: float | None = None) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
-        lock = FileLock(self.path.with_name("writer.lock"), timeout=timeout, mode=0o600)
+        seconds = BUSY_MS / 1000 if timeout is None else timeout
+        lock = FileLock(self.path.with_name("writer.lock"), timeout=seconds, mode=0o600)
         try:
             lock.acquire()
         except Timeout:
             raise LockedError(
-                f"another process has been writing to {self.path.parent} for {timeout:.0f} s; wait for it or end it."
+                f"another process has been writing to {self.path.parent} for {seconds:g} s; wait for it or end it."
             ) from None
         except OSError as error:
-            raise _unwritable(self.path, error) from error
+            raise unwritable(self.path, error) from error
         try:
             yield
         finally:
             lock.release()
 
-    def _create(self) -> None:
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
-        if self.path.exists() and self.path.stat().st_size:
-            return
-        with self._lock():
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-            os.close(handle)
-            self._migrate(self._open_writer())
+    def _absent(self) -> StoreError:
+        return StoreError(f"there is no collection at {self.path.parent}; make one with: imagekin index FOLDER.")
+
+    def _make_file(self) -> None:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+    def _is_blank(self) -> bool:
+        """Whether there is nothing in the file: it is new, or its maker was killed before the tables were committed."""
+        marks = self._reader.pragma("application_id"), self._reader.pragma("user_version")
+        return marks == (0, 0) and not self._reader.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
 
     def _open_writer(self) -> apsw.Connection:
         if self._writer is None:
@@ -280,29 +291,3 @@ def _roll_back(connection: apsw.Connection) -> None:
     if connection.in_transaction:
         with contextlib.suppress(apsw.Error):
             connection.execute("ROLLBACK")
-
-
-def _unwritable(path: Path, error: OSError) -> StoreError:
-    reason = error.strerror or str(error)
-    return StoreError(f"the collection at {path.parent} cannot be written ({reason}); check its permissions and space.")
-
-
-@contextlib.contextmanager
-def errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into imagekin's, one sentence each."""
-    try:
-        yield
-    except (apsw.NotADBError, apsw.CorruptError) as error:
-        raise DamagedError(
-            f"{path} is damaged or not a collection ({error}); restore a backup, or index the folders into another one."
-        ) from error
-    except (apsw.BusyError, apsw.LockedError) as error:
-        raise LockedError(f"{path.parent} is locked by another process ({error}); wait for it or end it.") from error
-    except apsw.FullError as error:
-        raise StoreError(f"the disk that holds {path.parent} is full; free some space: nothing was lost.") from error
-    except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError, apsw.IOError) as error:
-        raise StoreError(
-            f"{path} cannot be read or written ({error}); check the permissions and the disk of {path.parent}."
-        ) from error
-    except apsw.SQLError as error:
-        raise DamagedError(f"{path} does not have the expected tables ({error}); restore a backup.") from error

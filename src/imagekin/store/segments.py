@@ -3,7 +3,7 @@
 A folder holds ``manifest.json`` and, for each segment, ``NAME.ids`` (n little-endian int64) and ``NAME.f16`` (n × dim
 little-endian float16).  Segments are never changed once written, so that any number of processes may map them; adding
 rows adds a segment, and only the manifest is replaced.  The manifest says which revision of the collection the files
-show, and the size, date and BLAKE2b hash of each, so that a file that does not fit is never opened.
+show, and the size, date and BLAKE2b hash of each and of itself, so that a file that does not fit is never opened.
 """
 
 from __future__ import annotations
@@ -75,24 +75,40 @@ class Segments:
         self.dim = dim
         self.segments: list[Segment] = []
         self.state = State(0, 0)
+        self._entries: list[dict[str, Any]] = []
 
     def open(self) -> bool:
         """Map the files; False (and empty) when there are none or they do not fit their manifest."""
-        self.segments, self.state = [], State(0, 0)
+        self.clear()
         try:
             manifest = json.loads((self.folder / "manifest.json").read_bytes())
+            if manifest.pop("hash") != _seal(manifest):
+                raise StoreError("its manifest was changed")
             if (manifest["format"], manifest["dim"]) != (FORMAT, self.dim):
                 return False
             segments = [self._mapped(entry) for entry in manifest["segments"]]
             dead = tuple((int(number), int(item)) for number, item in manifest["dead"])
-            self.state = State(int(manifest["revision"]), int(manifest["token"]), dead)
         except FileNotFoundError:
             return False
-        except (OSError, ValueError, KeyError, TypeError, StoreError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, StoreError) as error:
             log.warning("the vector cache in %s does not fit and is made anew: %s", self.folder, error)
             return False
-        self.segments = segments
+        self.state = State(manifest["revision"], manifest["token"], dead)
+        self.segments, self._entries = segments, manifest["segments"]
         return True
+
+    def clear(self) -> None:
+        """Forget what is open; the files stay."""
+        self.segments, self.state, self._entries = [], State(0, 0), []
+
+    def faults(self) -> Iterator[str]:
+        """One sentence for each open file whose content is not what was written; reads everything."""
+        for entry in self._entries:
+            for suffix, seal in (("ids", entry["ids"]), ("f16", entry["vectors"])):
+                path = self.folder / f"{entry['name']}.{suffix}"
+                with contextlib.suppress(FileNotFoundError):
+                    if file_hash(path) != seal["hash"]:
+                        yield f"{path} is damaged; delete the folder {self.folder}, it is made anew."
 
     def append(self, pages: Iterable[Page], state: State, *, fresh: bool = False) -> None:
         """Write the rows of *pages* as one more segment (or, *fresh*, as the only one), then the manifest.
@@ -103,7 +119,7 @@ class Segments:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             entry = self._write(pages)
-            kept = [] if fresh else self._entries()
+            kept = [] if fresh else self._entries  # those that are open, whatever another process has published since
             self._publish([*kept, entry] if entry["rows"] else kept, state)
         except OSError as error:
             raise StoreError(
@@ -112,12 +128,6 @@ class Segments:
             ) from error
         self.open()
         self._sweep()
-
-    def _entries(self) -> list[dict[str, Any]]:
-        with contextlib.suppress(FileNotFoundError):
-            entries: list[dict[str, Any]] = json.loads((self.folder / "manifest.json").read_bytes())["segments"]
-            return entries
-        return []
 
     def _write(self, pages: Iterable[Page]) -> dict[str, Any]:
         name, rows = secrets.token_hex(8), 0
@@ -150,7 +160,8 @@ class Segments:
             "dead": [list(pair) for pair in state.dead],
             "segments": entries,
         }
-        replace(self.folder / "manifest.json", json.dumps(manifest, indent=1).encode())
+        text = json.dumps({**manifest, "hash": _seal(manifest)}, indent=1)
+        replace(self.folder / "manifest.json", text.encode())
 
     def _mapped(self, entry: dict[str, Any]) -> Segment:
         name, rows = str(entry["name"]), int(entry["rows"])
@@ -163,10 +174,10 @@ class Segments:
     def _sweep(self) -> None:
         """Delete files that the manifest does not name; another process may still have them mapped, which is safe."""
         kept = {segment.name for segment in self.segments}
-        for path in self.folder.iterdir():
-            if path.suffix in (".ids", ".f16") and path.stem not in kept:
-                with contextlib.suppress(OSError):
-                    path.unlink()
+        with contextlib.suppress(OSError):
+            for path in list(self.folder.iterdir()):
+                if path.suffix in (".ids", ".f16") and path.stem not in kept:
+                    path.unlink(missing_ok=True)
 
 
 def replace(path: Path, data: bytes) -> None:
@@ -193,6 +204,10 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+def _seal(manifest: dict[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(manifest, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
 def _stat(path: Path) -> dict[str, int]:
     stat = path.stat()
     return {"size": stat.st_size, "mtime": stat.st_mtime_ns}
@@ -209,6 +224,13 @@ def _map(path: Path, seal: dict[str, Any], dtype: np.dtype[Any], shape: tuple[in
     if not expected:
         return np.empty(shape, dtype)
     return np.memmap(path, dtype, "r", shape=shape)
+
+
+def file_size(path: Path) -> int:
+    """Bytes of a file; 0 for one that is not there (any more)."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_size
+    return 0
 
 
 def file_hash(path: Path) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -21,10 +22,11 @@ import numpy as np
 from imagekin import index
 from imagekin.errors import ImagekinError, IndexingError, StoreError
 from imagekin.index.base import Index
+from imagekin.index.gate import Gate
 from imagekin.store.base import empty_result
-from imagekin.store.catalogue import Catalogue, decode
+from imagekin.store.catalogue import Catalogue
 from imagekin.store.filters import Filter
-from imagekin.store.segments import Page, Segments, State
+from imagekin.store.segments import Page, Segments, State, file_size
 from imagekin.types import Distances, Ids, Vectors
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class Serving:
         self.metric = metric
         self.engine = engine
         self._guard = threading.RLock()
+        self._gate = Gate()  # searches see the rows of one revision, never a half of the next
         self._segments = Segments(folder / "vectors", catalogue.dim)
         self._index: Index | None = None
         self._revision = -1
@@ -59,9 +62,10 @@ class Serving:
         """The nearest items at the newest revision; see ``Store.search``."""
         current = self._current()
         allow = None if condition is None else self.catalogue.ids(condition)
-        if not len(current) or (allow is not None and not len(allow)):
-            return empty_result(len(queries), k)
-        return current.search(queries, k, allow=allow)
+        with self._gate:
+            if not len(current) or (allow is not None and not len(allow)):
+                return empty_result(len(queries), k)
+            return current.search(queries, k, allow=allow)
 
     def refresh(self) -> None:
         """Write what changed to the caches, and build the engine where it pays."""
@@ -84,8 +88,15 @@ class Serving:
     def describe(self) -> dict[str, Any]:
         """Which engine answers and why, and what the caches take on disk."""
         spec, reason = self.choice()
-        size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        files = (Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names)
+        size = sum(map(file_size, files))
         return {"engine": self.engine, "serving": spec, "reason": reason, "cache_bytes": size}
+
+    def faults(self) -> Iterator[str]:
+        """One sentence for each cache file that is not what was written; reads everything."""
+        segments = Segments(self._segments.folder, self.catalogue.dim)
+        if segments.open():
+            yield from segments.faults()
 
     # -- keeping up --------------------------------------------------------------------------------------------
 
@@ -108,9 +119,13 @@ class Serving:
         fits = self._segments.open()
         state = self._segments.state
         if fits and not self.catalogue.has_revision(state.revision, state.token):
-            self._segments.segments, self._segments.state = [], State(0, 0)
+            self._segments.clear()
+        self._serve_segments()
+
+    def _serve_segments(self) -> None:
+        """Search the open segments from now on; what was committed since them is still to be taken in."""
         self._index = self._assembled()
-        self._revision = self._segments.state.revision
+        self._revision, self._version = self._segments.state.revision, -1
 
     def _assembled(self) -> Index:
         """The engine over the first segment, the other segments added, dead rows removed, in the order they came."""
@@ -137,14 +152,12 @@ class Serving:
             revision, _ = self.catalogue.revision()
             if revision == self._revision:
                 return
-            self._index.remove(self.catalogue.removals(self._revision))
-            after = 0
-            while rows := self.catalogue.changed(self._revision, after):
-                after = rows[-1][0]
-                ids, vectors = _page([row for row in rows if not row[1]], self.catalogue.dim)
-                self._index.remove(np.array([row[0] for row in rows], np.int64))
-                if len(ids):
-                    self._index.add(ids, vectors)
+            with self._gate.alone:
+                self._index.remove(self.catalogue.removals(self._revision))
+                for changed, ids, vectors in self.catalogue.changed(self._revision):
+                    self._index.remove(changed)
+                    if len(ids):
+                        self._index.add(ids, vectors)
             self._revision = revision
 
     # -- caches ------------------------------------------------------------------------------------------------
@@ -173,8 +186,7 @@ class Serving:
                 gone = np.concatenate([removed, self._changed_ids(state.revision)])
                 dead = tuple(self._dead_rows(gone))
                 self._segments.append(self._pages(state.revision), State(revision, token, dead))
-            self._index = self._assembled()
-            self._revision = revision
+            self._serve_segments()
 
     def _crowded(self, changes: int) -> bool:
         """Whether one fresh segment is better than one more: too many, or a fifth of the rows dead."""
@@ -196,10 +208,8 @@ class Serving:
                     yield number, item
 
     def _pages(self, since: int) -> Iterator[Page]:
-        after = 0
-        while rows := self.catalogue.changed(since, after):
-            after = rows[-1][0]
-            yield _page([row for row in rows if not row[1]], self.catalogue.dim)
+        for _, ids, vectors in self.catalogue.changed(since):
+            yield ids, vectors
 
     def _build(self, spec: str) -> None:
         """Build the engine over the first segment and save it, when there is none yet or it has fallen behind."""
@@ -210,6 +220,8 @@ class Serving:
         if len(self._segments.segments) > 1 or self._segments.state.dead:
             with self.catalogue.database.snapshot():
                 self._segments.append(self._pages(0), State(*self.catalogue.revision()), fresh=True)
+        if not self._segments.segments:  # somebody deletes the caches at this moment
+            return
         first = self._segments.segments[0]
         fresh = index.create(spec, self.catalogue.dim, self.metric)
         fresh.build(first.ids, first.vectors, checked=True)
@@ -224,8 +236,7 @@ class Serving:
         for old in self.folder.glob("engine-*"):
             if old != folder:
                 shutil.rmtree(old, ignore_errors=True)
-        self._index = self._assembled()
-        self._revision = self._segments.state.revision
+        self._serve_segments()
 
     def _opened(self, spec: str) -> Index | None:
         """The saved engine over the first segment, or None when there is none that fits."""
@@ -267,11 +278,6 @@ class Serving:
             yield True
         finally:
             lock.release()
-
-
-def _page(rows: list[Any], dim: int) -> Page:
-    ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-    return ids, decode([row[2] for row in rows], dim)
 
 
 def _by_segment(state: State) -> dict[int, Ids]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
 from typing import Any, Final
 
+from imagekin.store.base import as_text
 from imagekin.store.filters import And, Compare, Contains, Filter, In, Not, Or, Under, Value
 
 _COLUMNS: Final = {
@@ -19,6 +22,7 @@ _COLUMNS: Final = {
     "label": "item.label",
 }
 _SIGNS: Final = {"==": "IS", "!=": "IS NOT", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_MANY: Final = 100
 _SEPARATOR: Final = os.sep.encode()
 _AFTER_SEPARATOR: Final = bytes([_SEPARATOR[0] + 1])
 
@@ -44,21 +48,28 @@ class Condition:
             case Not(part):
                 return f"(NOT coalesce({self._compile(part)}, 0))"
             case Compare(field, operator, value):
-                return f"({self._column(field)} {_SIGNS[operator]} {self._bind(value)})"
-            case In(field, values):
+                return f"({self._column(field)} {_SIGNS[operator]} {self._bind(value, field)})"
+            case In(field, values) if len(values) <= _MANY:
                 column = self._column(field)
-                return f"({column} IN (" + ", ".join(self._bind(value) for value in values) + "))"
+                return f"({column} IN (" + ", ".join(self._bind(value, field) for value in values) + "))"
+            case In(field, values):
+                return f"({self._column(field)} IN (SELECT value FROM json_each({self._bind(json.dumps(values))})))"
             case Contains(field, text):
-                return f"(instr({self._column(field)}, {self._bind(text)}) > 0)"
-            case Under(folders):
+                return f"(instr({self._column(field)}, {self._bind(text, field)}) > 0)"
+            case Under(folders) if len(folders) <= _MANY:
                 return "(" + " OR ".join(self._under(folder) for folder in folders) + ")"
+            case Under(folders):
+                return self._under_many(folders)
 
     def _column(self, field: str) -> str:
         known = _COLUMNS.get(field)
         return known or f"json_extract(item.metadata, {self._bind('$.' + _quoted(field))})"
 
-    def _bind(self, value: Value | bytes) -> str:
-        self.values.append(int(value) if isinstance(value, bool) else value)
+    def _bind(self, value: Value | bytes, field: str = "") -> str:
+        if isinstance(value, str) and field == "path":  # may hold bytes that are not UTF-8
+            self.values.append(os.fsencode(value))
+            return "CAST(? AS TEXT)"
+        self.values.append(as_text(value) if isinstance(value, str) else value)
         return "?"
 
     def _under(self, folder: str) -> str:
@@ -66,6 +77,18 @@ class Condition:
         inside = path.rstrip(_SEPARATOR)
         first, last = self._bind(path), self._bind(inside + _SEPARATOR)
         return f"(item.path = {first} OR (item.path >= {last} AND item.path < {self._bind(inside + _AFTER_SEPARATOR)}))"
+
+    def _under_many(self, folders: Sequence[str]) -> str:
+        """The same for thousands of folders, which as an expression would be too deep and bind too many values."""
+        paths = [os.fsencode(folder) for folder in folders]
+        exact = self._bind(json.dumps([path.hex() for path in paths]))
+        ranges = self._bind(json.dumps([path.rstrip(_SEPARATOR).hex() for path in paths]))
+        start, stop = (f"unhex(folder.value || '{mark.hex()}')" for mark in (_SEPARATOR, _AFTER_SEPARATOR))
+        return (
+            f"(item.id IN (SELECT it.id FROM json_each({exact}) AS folder CROSS JOIN item AS it "
+            f"ON it.path = unhex(folder.value) UNION ALL SELECT it.id FROM json_each({ranges}) AS folder "
+            f"CROSS JOIN item AS it ON it.path >= {start} AND it.path < {stop}))"
+        )
 
 
 def _quoted(field: str) -> str:

@@ -13,6 +13,7 @@ from imagekin.store.base import Batch, Known, Store, empty_result
 from imagekin.store.catalogue import Catalogue
 from imagekin.store.database import Database
 from imagekin.store.filters import Filter
+from imagekin.store.segments import file_size
 from imagekin.store.serving import Serving
 from imagekin.types import Distances, Ids, Item, Skipped, Vectors
 
@@ -37,6 +38,7 @@ class SqliteStore(Store):
         self._catalogue = Catalogue(self.database, 0)
         self._engine = "auto"
         self._version = -1
+        self._claimed: dict[str, Any] | None = None
         self.metric = "cosine"
         self._served()
 
@@ -53,6 +55,11 @@ class SqliteStore(Store):
     def set(self, values: Mapping[str, Any]) -> None:
         """See ``Store.set``."""
         self._catalogue.set(values)
+
+    def claim(self, embedder: Mapping[str, Any]) -> None:
+        """See ``Store.claim``."""
+        super().claim(embedder)
+        self._claimed = dict(embedder)
 
     def roots(self) -> dict[str, str]:
         """See ``Store.roots``."""
@@ -140,25 +147,29 @@ class SqliteStore(Store):
 
     def check(self) -> list[str]:
         """See ``Store.check``."""
-        return list(self._catalogue.damaged())
+        serving = self._served()
+        return [*self._catalogue.damaged(), *(serving.faults() if serving else ())]
 
     def info(self) -> dict[str, Any]:
         """See ``Store.info``."""
-        settings = self.settings()
         serving = self._served()
-        last = self.database.one("SELECT seq FROM sqlite_sequence WHERE name = 'item'")
-        skipped = self.database.one("SELECT count(*) FROM skip")
+        with self.database.snapshot():
+            last = self.database.one("SELECT seq FROM sqlite_sequence WHERE name = 'item'")
+            skipped = self.database.one("SELECT count(*) FROM skip")
+            counts = {
+                "images": self.count(),
+                "missing": self.count(missing=True),
+                "skipped": int(skipped[0]) if skipped else 0,
+                "revision": self.revision,
+                "last_id": int(last[0]) if last else 0,
+            }
         return {
             "location": self.location,
-            "images": self.count(),
-            "missing": self.count(missing=True),
-            "skipped": int(skipped[0]) if skipped else 0,
-            "revision": self.revision,
-            "last_id": int(last[0]) if last else 0,
+            **counts,
             "format": len(MIGRATIONS),
             "metric": self.metric,
-            "embedder": settings.get("embedder"),
-            "database_bytes": sum(path.stat().st_size for path in self.folder.glob(location.DATABASE + "*")),
+            "embedder": self.settings().get("embedder"),
+            "database_bytes": sum(map(file_size, self.folder.glob(location.DATABASE + "*"))),
             **(serving.describe() if serving else {"engine": self._engine}),
         }
 

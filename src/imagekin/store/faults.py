@@ -1,0 +1,53 @@
+"""What goes wrong with files and SQLite, turned into imagekin's errors: one sentence each, and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from imagekin.errors import DamagedError, LockedError, StoreError
+
+_DAMAGED: Final = (apsw.NotADBError, apsw.CorruptError, apsw.FormatError, apsw.MismatchError, apsw.SQLError)
+_LOCKED: Final = (apsw.BusyError, apsw.LockedError, apsw.ProtocolError)
+_UNREADABLE: Final = (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError, apsw.IOError)
+
+
+@contextlib.contextmanager
+def errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's and the operating system's errors over the collection file *path* into imagekin's.
+
+    Raises:
+        DamagedError: not a database, damaged, or without our tables.
+        LockedError: another process holds it for too long.
+        StoreError: anything else.
+    """
+    try:
+        yield
+    except (*_DAMAGED, UnicodeDecodeError) as error:
+        raise DamagedError(
+            f"{path} is damaged or not a collection ({error}); restore a backup, or index the folders into another one."
+        ) from error
+    except _LOCKED as error:
+        raise LockedError(f"{path.parent} is locked by another process ({error}); wait for it or end it.") from error
+    except apsw.FullError as error:
+        raise StoreError(f"the disk that holds {path.parent} is full; free some space: nothing was lost.") from error
+    except _UNREADABLE as error:
+        raise StoreError(
+            f"{path} cannot be read or written ({error}); check the permissions and the disk of {path.parent}."
+        ) from error
+    except apsw.ConnectionClosedError as error:
+        raise StoreError(f"the collection at {path.parent} was closed; open it again.") from error
+    except apsw.Error as error:
+        raise StoreError(f"{path} refuses ({error}); check it with: imagekin doctor.") from error
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> StoreError:
+    """The sentence for a file operation beside the collection file that failed."""
+    reason = error.strerror or str(error)
+    return StoreError(f"the collection at {path.parent} cannot be used ({reason}); check its permissions and space.")
