@@ -46,7 +46,7 @@ class TiedModel:
 
                 spec = self.spec
                 embedder = embed.create(spec, precision=self._precision(spec))
-                self._store.claim({**embedder.describe(), "spec": spec})
+                self._store.claim(embedder.describe())
                 self._embedder = embedder
             return self._embedder
 
