@@ -14,7 +14,7 @@ from imagekin import escape
 from imagekin.cli.table import Column, render
 
 if TYPE_CHECKING:
-    from imagekin.registry import Registry
+    from imagekin.registry import Entry, Registry
     from imagekin.types import Hit, Item, Report, Skipped
 
 _SHOWN: Final = 10
@@ -27,7 +27,7 @@ _HITS: Final = (
     Column("path"),
 )
 _ITEMS: Final = _HITS[1:]
-_ENTRIES: Final = (Column("kind"), Column("name"), Column("installed"), Column("what"))
+_ENTRIES: Final = (Column("kind"), Column("name"), Column("what"))
 _COUNTS: Final = ("added", "updated", "reused", "unchanged", "relabelled", "removed", "missing", "returned")
 
 
@@ -72,14 +72,10 @@ def skips(found: Iterable[Skipped]) -> Iterator[str]:
         yield escape.terminal(f"    {skip.reason}")
 
 
-def registries(families: Mapping[str, Registry], width: int | None) -> Iterator[str]:
-    """The members of families (models, engines), and whether what each needs is installed."""
-    rows = (
-        [kind, name, "yes" if entry.installed() else f'pip install "imagekin[{entry.extra}]"', entry.summary]
-        for kind, family in families.items()
-        for name, entry in family.items()
-    )
-    yield from render(_ENTRIES, rows, width)
+def registries(families: Mapping[str, Registry]) -> Iterator[str]:
+    """The members of families (models, engines), each with what it needs that is not installed."""
+    rows = ([kind, name, _about(entry)] for kind, family in families.items() for name, entry in family.items())
+    yield from render(_ENTRIES, rows, None)
 
 
 def entries(family: Registry) -> list[dict[str, Any]]:
@@ -182,6 +178,10 @@ def megabytes(size: float) -> str:
 def _cells(item: Item) -> list[str]:
     size = "missing" if item.missing else f"{item.width} x {item.height}"
     return [str(item.id), item.label or "", size, item.path]
+
+
+def _about(entry: Entry) -> str:
+    return entry.summary if entry.installed() else f'{entry.summary}; pip install "imagekin[{entry.extra}]"'
 
 
 def _suffixes(ignored: Mapping[str, int]) -> str:

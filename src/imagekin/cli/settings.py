@@ -37,8 +37,24 @@ class Settings:
         """Open the chosen collection; ``None`` among the *options* means the library's default."""
         import imagekin
 
+        self._attach_log()
         given = {name: value for name, value in options.items() if value is not None}
         return imagekin.open(self.collection, create=create, **given)
+
+    def _attach_log(self) -> None:
+        """Show the library's warnings as the command's own sentences, made harmless like any other text."""
+        import logging
+
+        from imagekin import escape
+
+        class Log(logging.Handler):
+            def emit(self, entry: logging.LogRecord) -> None:
+                click.echo(f"imagekin: {escape.terminal(entry.getMessage())}", err=True)
+
+        logger = logging.getLogger("imagekin")
+        logger.handlers[:] = [Log()]
+        logger.propagate = False
+        logger.setLevel(logging.DEBUG if self.debug else logging.ERROR if self.quiet else logging.WARNING)
 
     @property
     def width(self) -> int | None:

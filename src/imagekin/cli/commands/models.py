@@ -18,4 +18,4 @@ def command(settings: Settings) -> None:
     if settings.json:
         output.record({"models": output.entries(EMBEDDERS), "engines": output.entries(ENGINES)})
     else:
-        output.say(output.registries({"model": EMBEDDERS, "engine": ENGINES}, settings.width))
+        output.say(output.registries({"model": EMBEDDERS, "engine": ENGINES}))
