@@ -1,0 +1,243 @@
+"""docs/benchmarks.md, derived from the newest record of each section; nothing in it is typed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import record
+from benchmarks.record import Record
+
+Figures = Mapping[str, Any]
+Lines = list[str]
+
+PAGE = record.ROOT / "docs" / "benchmarks.md"
+
+INTRODUCTION = """# Benchmarks
+
+Written by `python -m benchmarks report` from the newest records in `benchmarks/records`; `make bench` measures again.
+Contestants take turns within one run, each ratio is taken within a round, and what is shown is the median with the
+quartiles in brackets. No timing ever fails a test.
+"""
+
+
+def write(page: Path = PAGE, folder: Path = record.FOLDER) -> str:
+    """Write the page and say so."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(render(record.newest(folder)), encoding="utf-8")
+    return f"{page.name} is written from the newest records"
+
+
+def render(records: Mapping[str, Record]) -> str:
+    """The whole page."""
+    parts = [INTRODUCTION]
+    for name, (title, body) in SECTIONS.items():
+        parts.append(f"## {title}\n")
+        if name in records:
+            parts.append("\n".join([*body(records[name]["figures"]), "", _origin(records[name])]) + "\n")
+        else:
+            parts.append(f"Not measured yet: `python -m benchmarks {name}`.\n")
+    return "\n".join(parts)
+
+
+def summary(name: str, figures: Figures) -> Lines:
+    """A section's tables, for the terminal."""
+    return SECTIONS[name][1](figures)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Lines:
+    """A Markdown table; every column but the first is aligned to the right."""
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return [f"| {' | '.join(map(str, row))} |" for row in (head, rule, *rows)]
+
+
+def figure(value: float) -> str:
+    """A number as people read it: three digits or more, thousands separated."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def middle(spread: Figures, unit: str = "") -> str:
+    """``median (p25–p75)``."""
+    return f"{figure(spread['median'])}{unit} ({figure(spread['p25'])}–{figure(spread['p75'])})"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f} %"
+
+
+def spread_percent(spread: Figures) -> str:
+    return f"{percent(spread['median'])} ({percent(spread['p25'])}–{percent(spread['p75'])})"
+
+
+def _origin(found: Record) -> str:
+    machine, versions = found["machine"], found["versions"]
+    return (
+        f"*{found['date'][:10]}, {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
+        f"Python {versions['python']}, ONNX Runtime {versions['onnxruntime']}, NumPy {versions['numpy']}, "
+        f"FAISS {versions['faiss-cpu']}, Pillow {versions['pillow']}; source {versions['commit']}; "
+        f"`{found['command']}`, {found['figures']['duration_s']} s, while other programs took "
+        f"{percent(found['figures']['cores']['others'])} of the cores' time.*"
+    )
+
+
+def _index(figures: Figures) -> Lines:
+    speeds, stages, used = figures["images_per_second"], figures["profile"]["stages"], figures["profile"]["cores"]
+    names = {
+        "index": "`Collection.index`, fresh collection, end to end",
+        "limit": "limit: cores ÷ (decode and prepare + model, one thread alone)",
+        "ceiling": "one separate process a core, nothing shared or written",
+        "plain": "plain loop: full decode, resize, fp32, one by one",
+    }
+    return [
+        f"{figures['pictures']:,} pictures, {figures['model']}; one thread alone takes "
+        f"{middle(figures['decode_and_prepare_ms'], ' ms')} to decode and prepare a picture and "
+        f"{middle(figures['model_ms'], ' ms')} to run the model.",
+        "",
+        *table(["contestant", "images/s"], [[names[name], middle(speeds[name])] for name in names]),
+        "",
+        *table(
+            ["`index` reaches", "measured", "goal"],
+            [
+                ["of the limit", spread_percent(figures["share_of_limit"]), "≥ 85 %"],
+                ["of the limit, by processor time", spread_percent(figures["efficiency"]), ""],
+                ["of separate processes", spread_percent(figures["share_of_ceiling"]), ""],
+                ["times the plain loop", middle(figures["times_plain"]), "≥ 4"],
+            ],
+        ),
+        "",
+        f"Where the processor time goes ({figure(figures['profile']['processor_ms_an_image'])} ms an image in all; "
+        f"{percent(used['own'])} of the cores' time was used, {percent(used['idle'])} was idle and "
+        f"{percent(used['others'])} went to other programs):",
+        "",
+        *table(
+            ["stage", "ms an image", "share"],
+            [[name, figure(row["ms_an_image"]), percent(row["share"])] for name, row in stages.items()],
+        ),
+    ]
+
+
+def _memory(figures: Figures) -> Lines:
+    rows = [
+        [f"{row['pictures']:,}", figure(row["peak_mib"]), figure(row["peak_anonymous_mib"]), figure(row["median_mib"]),
+         figure(row["images_per_second"])]
+        for row in figures["rows"]
+    ]  # fmt: skip
+    return [
+        f"Peak {figure(figures['peak_mib'])} MiB (goal: ≤ 600 MB); {figure(figures['growth_bytes_an_image'])} bytes "
+        "more for each further picture. Sampled every 0.1 s; mapped files count as resident, not as anonymous.",
+        "",
+        *table(["pictures", "peak MiB", "peak anonymous", "median MiB", "images/s"], rows),
+    ]
+
+
+def _cold(figures: Figures) -> Lines:
+    names = {
+        "python": '`python -c "pass"`',
+        "imports": '`python -c "import numpy, onnxruntime, PIL.Image"`',
+        "search": "`imagekin search q.jpg`",
+        "search by id": "`imagekin search --id 1`",
+    }
+    rows = [[words, middle(figures["wall_ms"][name]), middle(figures["processor_ms"][name])]
+            for name, words in names.items()]  # fmt: skip
+    return [
+        f"A new process over {figures['pictures']:,} images: {middle(figures['times_imports'])} times the bare imports "
+        f"(goal: ≤ 2.5), by processor time {middle(figures['times_imports_processor'])}.",
+        "",
+        *table(["process", "wall ms", "processor ms"], rows),
+    ]
+
+
+def _warm(figures: Figures) -> Lines:
+    times = figures["times_model_by_round"]
+    rows = [
+        [f"`{name}`" if name in times else name, figure(row["p50"]), figure(row["p99"]),
+         middle(times[name]) if name in times else ""]
+        for name, row in figures["ms"].items()
+    ]  # fmt: skip
+    return [
+        f"Over {figures['pictures']:,} images; goal: a search costs ≤ 1.3 times the model's own time for one image.",
+        "",
+        *table(["step", "p50 ms", "p99 ms", "times the model"], rows),
+    ]
+
+
+def _rescan(figures: Figures) -> Lines:
+    speeds = figures["files_per_second"]
+    return [
+        f"{figures['files']:,} unchanged files (goal: ≥ 20,000 files/s).",
+        "",
+        *table(
+            ["contestant", "files/s"],
+            [
+                ["`Collection.index`, nothing changed", middle(speeds["index"])],
+                ["bare walk: list folders, ask size and date", middle(speeds["walk"])],
+                ["first time, with the `pixels` model", figure(figures["first_time_files_per_second"])],
+            ],
+        ),
+    ]
+
+
+def _million(figures: Figures) -> Lines:
+    found, memory = figures["search"], {name: figures[name]["peak_mib"] for name in ("cache", "build", "search")}
+    one, both = found["one_core_ms"], found["all_cores_ms"]
+    engines = [
+        [name, figure(one[name]["p50"]), figure(one[name]["p99"]), figure(both[name]["p50"]), figure(both[name]["p99"]),
+         f"{found['recall@10'][name]:.4f}"]
+        for name in ("exact", "default")
+    ]  # fmt: skip
+    opening, disk = figures["open"], figures["disk_bytes_an_image"]
+    phases = [
+        ["write (database)", figure(figures["write"]["seconds"]), ""],
+        ["vector cache", figure(figures["cache"]["seconds"]), figure(memory["cache"]["anonymous"])],
+        ["default engine", figure(figures["build"]["seconds"]), figure(memory["build"]["anonymous"])],
+        ["both engines, searching", "", figure(memory["search"]["anonymous"])],
+    ]
+    return [
+        f"{figures['rows']:,} × {figures['dim']} vectors made like {figures['base']} embeddings; the default engine is "
+        f"`{found['engine']}` ({found['reason']}). Recall counts hits within the distance of the true tenth neighbour, "
+        "which the harness finds itself while it writes.",
+        "",
+        *table(["engine", "1 core p50 ms", "p99", "all cores p50 ms", "p99", "recall@10"], engines),
+        "",
+        *table(["on disk", "bytes an image"], [[name, figure(size)] for name, size in disk.items()]),
+        "",
+        *table(
+            ["new process", "open ms", "first search ms"],
+            [
+                ["files in memory", middle(opening["open_ms"]), middle(opening["first_search_ms"])],
+                ["files on disk", figure(opening["from_disk"]["open"]), figure(opening["from_disk"]["first"])],
+            ],
+        ),
+        "",
+        *table(["phase", "seconds", "peak anonymous MiB"], phases),
+    ]
+
+
+def _quality(figures: Figures) -> Lines:
+    rows = [
+        [f"precision{at}", percent(figures["precision"][at], 2), percent(figures["class_mean"][at], 2),
+         "≥ 89.0 %" if at == "@4" else ""]
+        for at in figures["precision"]
+    ]  # fmt: skip
+    product = figures["by_product"]
+    return [
+        f"{figures['pictures']:,} pictures in {figures['classes']} classes, {figures['model']}, leave-one-out by id. "
+        f"`search(id=…)` itself scores {percent(product['@4'], 2)} at 4 on {product['queries']} "
+        f"queries, for which the harness finds {percent(figures['same_queries']['@4'], 2)}.",
+        "",
+        *table(["figure", "mean over pictures", "mean over classes", "goal"], rows),
+    ]
+
+
+SECTIONS: dict[str, tuple[str, Callable[[Figures], Lines]]] = {
+    "index": ("Indexing", _index),
+    "memory": ("Memory while indexing", _memory),
+    "cold": ("Search in a new process", _cold),
+    "warm": ("Search in a running process", _warm),
+    "rescan": ("A folder in which nothing changed", _rescan),
+    "million": ("A million images", _million),
+    "quality": ("Quality", _quality),
+}
