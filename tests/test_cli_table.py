@@ -70,6 +70,11 @@ def test_no_line_of_a_hit_table_is_wider_than_the_terminal() -> None:
             assert ellipsis.cells(plain(line)) <= width
 
 
+def test_a_number_is_never_cut() -> None:
+    rows = [["7", "x"]] * 500 + [["12345", "x"]]
+    assert table(rows, 40, Column("id", right=True), Column("path"))[-1] == "12345  x"
+
+
 def test_a_table_is_made_row_by_row() -> None:
     def endless() -> object:
         while True:
@@ -118,6 +123,12 @@ def test_an_interrupted_report_says_how_to_go_on() -> None:
         "Stopped early; what is done is kept. The collection has 1 image.",
         "Run the same command again to go on.",
     ]
+
+
+def test_many_faults_are_counted() -> None:
+    faults = [f"fault {number}" for number in range(30)]
+    assert output.first(faults) == [*faults[:20], "and 10 more; see --json."]
+    assert output.first(faults[:20]) == faults[:20]
 
 
 def test_only_real_changes_are_worth_a_line() -> None:

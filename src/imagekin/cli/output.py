@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from imagekin.types import Hit, Item, Report, Skipped
 
 _SHOWN: Final = 10
+_NOTHING: Final = "No picture of the collection fits."
 _LABEL: Final = 16
 _HITS: Final = (
     Column("similarity", right=True),
@@ -54,7 +56,7 @@ def records(values: Iterable[Any]) -> None:
 def hits(found: Sequence[Hit], width: int | None) -> Iterator[str]:
     """A search's table, nearest first."""
     if not found:
-        yield "No picture of the collection fits."
+        yield _NOTHING
         return
     rows = ([f"{hit.similarity:.1%}", *_cells(hit)] for hit in found)
     yield from render(_HITS, rows, width)
@@ -62,7 +64,12 @@ def hits(found: Sequence[Hit], width: int | None) -> Iterator[str]:
 
 def items(found: Iterable[Item], width: int | None) -> Iterator[str]:
     """A list's table, by id."""
-    yield from render(_ITEMS, (_cells(item) for item in found), width)
+    rest = iter(found)
+    first = next(rest, None)
+    if first is None:
+        yield _NOTHING
+    else:
+        yield from render(_ITEMS, (_cells(item) for item in chain([first], rest)), width)
 
 
 def skips(found: Iterable[Skipped]) -> Iterator[str]:
@@ -163,6 +170,12 @@ def pairs(values: Mapping[str, object], indent: int = 0) -> Iterator[str]:
             yield from (f"{space}  {escape.terminal(str(element))}" for element in value)
         else:
             yield f"{space}{safe:<{widest}}  {escape.terminal(_text(value))}".rstrip()
+
+
+def first(sentences: Sequence[str]) -> list[str]:
+    """A few of many sentences, and how many there are besides."""
+    left = len(sentences) - 2 * _SHOWN
+    return [*sentences[: 2 * _SHOWN], f"and {left:,} more; see --json."] if left > 0 else list(sentences)
 
 
 def plural(number: int, noun: str) -> str:

@@ -82,5 +82,5 @@ def _option(*names: str, **options: Any) -> Callable[[Command], Command]:
 
 def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
     settings = context.ensure_object(Settings)
-    if value and option.name is not None:
+    if value not in (None, False) and option.name is not None:
         setattr(settings, option.name, value)

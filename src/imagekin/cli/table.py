@@ -57,6 +57,7 @@ def _line(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int], 
 
 
 def _padded(cell: str, width: int, right: bool) -> str:
+    if right:  # a number is never cut, even where it is wider than the first 500
+        return " " * (width - ellipsis.cells(cell)) + cell
     cut = ellipsis.to_cells(cell, width)
-    space = " " * (width - ellipsis.cells(cut))
-    return space + cut if right else cut + space
+    return cut + " " * (width - ellipsis.cells(cut))

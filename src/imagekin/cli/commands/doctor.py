@@ -15,9 +15,10 @@ def command(settings: Settings) -> int:
     """Say what is installed and what is used and why; read the whole collection and check it. Exits 1 on a fault."""
     found = diagnosis.installed()
     found["collection"] = diagnosis.collection(settings)
-    faults = found["collection"].get("faults", [])
+    faults = found["collection"].setdefault("faults", [])
     if settings.json:
         output.record(found)
     else:
+        found["collection"]["faults"] = output.first(faults)
         output.say(output.pairs(found))
     return 1 if faults else 0

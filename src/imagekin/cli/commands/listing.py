@@ -7,14 +7,14 @@ from typing import Any
 import click
 
 from imagekin.cli import output
-from imagekin.cli.commands.options import filtered
+from imagekin.cli.commands.options import NUMBER, filtered
 from imagekin.cli.settings import Settings, shared
 
 
 @click.command("list")
 @filtered
-@click.option("-n", "--limit", type=click.IntRange(min=0), help="At most this many.")
-@click.option("--after", type=int, default=0, help="Only items with an id above this one.")
+@click.option("-n", "--limit", type=NUMBER, help="At most this many.")
+@click.option("--after", type=NUMBER, default=0, help="Only items with an id above this one.")
 @shared
 @click.pass_obj
 def command(settings: Settings, /, **options: Any) -> None:

@@ -32,6 +32,10 @@ def modelled(command: Command) -> Command:
     return command
 
 
+NUMBER = click.IntRange(0, 2**63 - 1)
+"""An item's id, as a database can hold it."""
+
+
 class Region(click.ParamType[tuple[int, int, int, int]]):
     """A rectangle ``x,y,w,h`` in pixels."""
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from imagekin.cli import output
-from imagekin.cli.commands.options import filtered
+from imagekin.cli.commands.options import NUMBER, filtered
 from imagekin.cli.settings import Settings, shared
 
 MANY: Final = 10
@@ -15,7 +15,7 @@ MANY: Final = 10
 
 
 @click.command("remove")
-@click.argument("ids", type=int, nargs=-1, metavar="[ID]...")
+@click.argument("ids", type=NUMBER, nargs=-1, metavar="[ID]...")
 @filtered
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @shared

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagekin.cli import output
-from imagekin.cli.commands.options import Region, filtered
+from imagekin.cli.commands.options import NUMBER, Region, filtered
 from imagekin.cli.settings import Settings, shared
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("search")
 @click.argument("query", required=False)
 @click.option("-k", type=int, default=10, show_default=True, help="Hits wanted.")
-@click.option("--id", type=int, help="Search by this item of the collection instead of by QUERY.")
+@click.option("--id", type=NUMBER, help="Search by this item of the collection instead of by QUERY.")
 @filtered
 @click.option("--crop", type=Region(), help="Search by this region of QUERY, in its pixels.")
 @click.option("--plot", metavar="FILE", help="Also draw query and hits into a PNG, JPEG or WebP file.")
