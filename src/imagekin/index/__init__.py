@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import Any, Final
 
 from imagekin.errors import InputError
@@ -23,6 +24,9 @@ ENGINES: Final = Registry(
 )
 
 
+_SPEC: Final = re.compile(r"([A-Za-z][\w.-]*)\s*(?:\((.*)\))?", re.DOTALL)
+
+
 def parse(spec: str) -> tuple[str, dict[str, Any]]:
     """An engine's name and parameters from text.
 
@@ -36,14 +40,13 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
     name, colon, rest = spec.partition(":")
     if colon and "(" not in name:
         return name.strip(), _short(rest)
+    form = _SPEC.fullmatch(spec)
     try:
-        call = ast.parse(spec, mode="eval").body
-        if isinstance(call, ast.Name):
-            return call.id, {}
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.args:
+        call = ast.parse(f"engine({form[2] or ''})", mode="eval").body if form else None
+        if form and isinstance(call, ast.Call) and not call.args:
             pairs = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg}
             if len(pairs) == len(call.keywords):
-                return call.func.id, pairs
+                return form[1], pairs
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         pass
     raise InputError(

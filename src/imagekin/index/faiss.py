@@ -13,16 +13,19 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imagekin.errors import IndexingError, InputError
 from imagekin.index.base import Index
 from imagekin.index.best import Found
-from imagekin.index.factory import Factory, Tuned, tune
+from imagekin.index.factory import Factory, Tuned, held_out_last, tune
 from imagekin.index.rows import Mask, prepared
 from imagekin.types import Vectors
 
 _FILE: Final = "engine.faiss"
 _STATE: Final = "engine.json"
+_ORDER: Final = "order.npy"
+_BLOCK: Final = 16384
 
 
 class Faiss(Index):
@@ -61,6 +64,7 @@ class Faiss(Index):
         self._faiss: Any = importlib.import_module("faiss")
         self._index: Any = None
         self._mapped = False
+        self._order = np.empty(0, np.int64)
         self._kind = Factory(str(self.parameters["factory"]))
         self.tuned = Tuned(width=0, rerank=1, recall=None)
         self._empty()  # an unusable factory string is refused now, not after hours of embedding
@@ -91,14 +95,22 @@ class Faiss(Index):
         return self.tuned.rerank
 
     def _build(self) -> None:
-        index = self._empty()
+        index, (order, held_out) = self._empty(), held_out_last(self._rows)
+        self._index, self._mapped, self._order = index, False, order
         with _threads(self._faiss, int(self.parameters["threads"])):
             if not index.is_trained:
                 index.train(self._training())
-            for _, block in self._blocks():
-                index.add(block)
-        self._index, self._mapped = index, False
-        self.tuned = tune(self._rows, self.metric, self._kind, self.parameters, self._candidate_rows)
+            known = len(order) - held_out
+            self._take(order[:known])
+            sample = order[known:]
+            arguments = self._rows, self.metric, sample, self._kind, self.parameters
+            self.tuned = tune(*arguments, candidates=self._candidate_rows)
+            self._take(sample)
+
+    def _take(self, rows: NDArray[np.int64]) -> None:
+        """Add rows in the order given, a block at a time."""
+        for at in range(0, len(rows), _BLOCK):
+            self._index.add(prepared(self._rows.gather(rows[at : at + _BLOCK]), self.metric))
 
     def _training(self) -> Vectors:
         """An even random sample of the rows, at most ``sample`` of them and 256 for each list."""
@@ -109,21 +121,27 @@ class Faiss(Index):
 
     def _append(self, start: int, vectors: Vectors) -> None:
         self._index.add(vectors)
+        self._order = np.concatenate([self._order, np.arange(start, start + len(vectors))])
 
     def _search(self, queries: Vectors, k: int, allowed: Mask | None) -> Found:
         settings, _held = self._settings(self.tuned.width, k, allowed)
         # one query on several OpenMP threads is slower than on one
         with _threads(self._faiss, 1 if len(queries) == 1 else 0):
-            keys, rows = self._index.search(queries, k, params=settings)
+            keys, places = self._index.search(queries, k, params=settings)
         if self.metric == "euclidean":
             keys = np.sqrt(np.maximum(keys, 0))
         else:
             keys = -keys if self.metric == "inner" else np.clip(1 - keys, 0, 2)
-        keys[rows < 0] = np.inf
-        return rows, keys
+        keys[places < 0] = np.inf
+        return self._numbers(places), keys
 
-    def _candidate_rows(self, queries: Vectors, *, k: int, width: int) -> Any:
-        return self._index.search(prepared(queries, self.metric), k, params=self._settings(width, k, None)[0])[1]
+    def _numbers(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Row numbers of FAISS's own, which count from 0 in the order of adding."""
+        return np.where(places < 0, np.int64(-1), self._order[np.maximum(places, 0)])
+
+    def _candidate_rows(self, queries: Vectors, *, k: int, width: int) -> NDArray[np.int64]:
+        settings = self._settings(width, k, None)[0]
+        return self._numbers(self._index.search(prepared(queries, self.metric), k, params=settings)[1])
 
     def _settings(self, width: int, k: int, allowed: Mask | None) -> tuple[Any, Any]:
         """FAISS's search parameters, or None where the index has none, and what they point at."""
@@ -131,7 +149,7 @@ class Faiss(Index):
         words: dict[str, Any] = {}
         bits = None
         if allowed is not None:
-            bits = np.packbits(allowed, bitorder="little")
+            bits = np.packbits(allowed[self._order], bitorder="little")
             words["sel"] = faiss.IDSelectorBitmap(bits)
             more = len(allowed) / max(1, int(np.count_nonzero(allowed)))
         if kind.lists:
@@ -146,11 +164,13 @@ class Faiss(Index):
 
     def _save(self, folder: Path) -> None:
         self._faiss.write_index(self._index, str(folder / _FILE))
+        np.save(folder / _ORDER, self._order)
         (folder / _STATE).write_text(json.dumps(asdict(self.tuned)), encoding="utf-8")
 
     def _open(self, folder: Path) -> None:
         try:
             self._index = self._faiss.read_index(str(folder / _FILE), self._faiss.IO_FLAG_MMAP_IFC)
+            self._order = np.load(folder / _ORDER)
             self.tuned = Tuned(**json.loads((folder / _STATE).read_text(encoding="utf-8")))
         except (RuntimeError, OSError, ValueError, TypeError) as error:
             raise IndexingError(f"FAISS cannot read {folder / _FILE} ({error}); build the index again.") from error
@@ -160,7 +180,7 @@ class Faiss(Index):
         if self._mapped:
             return 0
         codes = self._faiss.downcast_index(self._index.storage) if self._kind.graph else self._index
-        return self._kind.code_bytes(self.dim, codes) * int(self._index.ntotal)
+        return self._order.nbytes + self._kind.code_bytes(self.dim, codes) * int(self._index.ntotal)
 
 
 @contextmanager
