@@ -16,7 +16,7 @@ from imagekin.types import Vectors
 NEIGHBOURS: Final = 16
 """Nearest pictures of its own class that a made vector may be mixed from."""
 
-SHIFT: Final = 0.35
+SHIFT: Final = 0.4
 NOISE: Final = 0.15
 """Lengths of what is added to a mixture: the difference of two unrelated pictures, and noise in every direction."""
 
@@ -24,11 +24,12 @@ CLASSES: Final = 200
 
 
 class Clusters:
-    """Mixtures of real embeddings of one class, moved along the difference of two others, plus noise, of length 1.
+    """Mixtures of three real embeddings of one class, moved along the difference of two others, plus noise, length 1.
 
-    Mixing keeps a vector inside its class; the difference of two real embeddings moves it in a direction in which real
-    pictures do differ, so that the made collection keeps about the real one's spread and dimension; noise makes every
-    vector new.
+    Mixing neighbours fills the space between them and stays inside the class; the difference of two real embeddings
+    moves the mixture in a direction in which real pictures do differ; noise makes every vector new.  Amounts are chosen
+    so that made queries see what real ones see among as many rows: distance to the tenth neighbour about 0.34 and an
+    intrinsic dimension of about 7 there (maximum likelihood over 50 neighbours; Levina and Bickel, 2004).
 
     Args:
         base: ``(n, dim)`` embeddings of length 1 to make others from.
@@ -43,9 +44,11 @@ class Clusters:
         """*count* vectors ``(count, dim)`` and their classes ``(count,)``; *seed* decides which."""
         rng = np.random.default_rng(seed)
         anchors = rng.integers(0, len(self.base), count)
-        others = self.near[anchors, rng.integers(0, self.near.shape[1], count)]
-        part = rng.random((count, 1), np.float32) * np.float32(0.5)
-        vectors: Vectors = (1 - part) * self.base[anchors] + part * self.base[others]
+        others = self.near[anchors[:, None], rng.integers(0, self.near.shape[1], (count, 2))]
+        parts = rng.dirichlet((1, 1, 1), count).astype(np.float32)
+        vectors: Vectors = parts[:, :1] * self.base[anchors]
+        for column in (0, 1):
+            vectors += parts[:, column + 1 : column + 2] * self.base[others[:, column]]
         one, two = rng.integers(0, len(self.base), (2, count))
         vectors += np.float32(SHIFT) * normalized(self.base[one] - self.base[two])
         noise = rng.standard_normal(vectors.shape, np.float32)

@@ -29,7 +29,7 @@ BATCH: Final = 1_024
 """Rows of a transaction; ``index`` writes 128 pictures at a time, which is slower."""
 
 K: Final = 10
-GIB: Final = 2**30
+MADE_LIKE: Final = ("made without pictures", "mixed from the embeddings of real pictures")
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace, work: Path) -> Figures:
     }
     try:
         phases = {name: child.module("million", {**settings, "phase": name}) for name in ("write", "cache", "build")}
-        figures: Figures = {"rows": arguments.rows, "dim": DIM, "base": "real" if settings["base"] else "made"}
+        figures: Figures = {"rows": arguments.rows, "dim": DIM, "base": MADE_LIKE[bool(settings["base"])]}
         figures |= {name: _with_memory(done) for name, done in phases.items()}
         figures["disk_bytes_an_image"] = disk(folder / "collection", arguments.rows)
         figures["open"] = opened(settings, arguments.opens)

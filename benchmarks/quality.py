@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace, work: Path) -> Figures:
         labels = np.array([item.label for item in photos.get(ids.tolist())], object)
         found = np.concatenate([nearest for _, nearest in neighbours(ids, vectors, max(CUTOFFS))])
         embedder = photos.embedder
-        product = by_product(photos, ids, labels, arguments.asked)
+        product = by_product(photos, ids, labels, asked=arguments.asked)
     classes = sorted(set(labels.tolist()))
     scores = {k: precision_at_k(labels[found], labels, k) for k in CUTOFFS}
     return {
@@ -63,7 +63,7 @@ def neighbours(ids: Ids, vectors: Vectors, k: int) -> Iterator[tuple[int, NDArra
         yield start, np.argsort(distances, axis=1, kind="stable")[:, :k]
 
 
-def by_product(photos: Collection, ids: Ids, labels: Labels, asked: int) -> Figures:
+def by_product(photos: Collection, ids: Ids, labels: Labels, *, asked: int) -> Figures:
     """Precision@4 of what ``Collection.search(id=…)`` answers for a sample of the pictures."""
     rows = _asked(len(ids), asked)
     hits = cast("list[list[Hit]]", photos.search(id=ids[rows].tolist(), k=4))  # several ids, several answers

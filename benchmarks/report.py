@@ -196,7 +196,7 @@ def _million(figures: Figures) -> Lines:
         ["both engines, searching", "", figure(memory["search"]["anonymous"])],
     ]
     return [
-        f"{figures['rows']:,} × {figures['dim']} vectors made like {figures['base']} embeddings; the default engine is "
+        f"{figures['rows']:,} × {figures['dim']} vectors, {figures['base']}; the default engine is "
         f"`{found['engine']}` ({found['reason']}). Recall counts hits within the distance of the true tenth neighbour, "
         "which the harness finds itself while it writes.",
         "",
@@ -205,7 +205,7 @@ def _million(figures: Figures) -> Lines:
         *table(["on disk", "bytes an image"], [[name, figure(size)] for name, size in disk.items()]),
         "",
         *table(
-            ["new process", "open ms", "first search ms"],
+            ["new process", "import and open ms", "first search ms"],
             [
                 ["files in memory", middle(opening["open_ms"]), middle(opening["first_search_ms"])],
                 ["files on disk", figure(opening["from_disk"]["open"]), figure(opening["from_disk"]["first"])],
