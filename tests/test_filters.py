@@ -24,7 +24,7 @@ ROWS: list[tuple[Any, ...]] = [
 
 def matching(condition: Filter | None) -> list[int]:
     database = apsw.Connection(":memory:")
-    database.create_scalar_function("basename", basename, 1, deterministic=True)
+    database.create_scalar_function("basename", basename, 1, deterministic=True)  # type: ignore[arg-type]
     database.execute("CREATE TABLE item (id, path BLOB, size, mtime, width, height, label TEXT, metadata TEXT)")
     rows = [(row[0], os.fsencode(row[1]), *row[2:]) for row in ROWS]
     database.executemany("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import imagekin
-from imagekin import images, ingest, sweep
+from imagekin import files, images, sweep
 from imagekin.collection import Collection
 from imagekin.errors import InputError, StoreError
 from imagekin.progress import Progress
@@ -173,14 +173,14 @@ def test_an_unplugged_drive_below_a_root_is_missing_and_a_deleted_folder_is_not(
 ) -> None:
     root = folder(tmp_path / "p", ["here/a.png", "usb/b.png", "gone/c.png"])
     usb = str(root / "usb")
-    real = ingest.files.Scan.__iter__
+    real = files.Scan.__iter__
 
     def mounted(scan: Any) -> Iterator[FileInfo]:
         for info in real(scan):
             other = info.path.startswith(usb)
             yield FileInfo(info.path, info.size, info.mtime_ns, -5) if other else info
 
-    monkeypatch.setattr(ingest.files.Scan, "__iter__", mounted)
+    monkeypatch.setattr(files.Scan, "__iter__", mounted)
     photos.index(root)
     shutil.move(usb, tmp_path / "elsewhere")
     shutil.rmtree(root / "gone")

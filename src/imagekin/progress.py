@@ -56,8 +56,10 @@ class Counter:
                     return
             self.total = total
 
-        threading.Thread(target=count, name="imagekin-count", daemon=True).start()
+        thread = threading.Thread(target=count, name="imagekin-count", daemon=True)
+        thread.start()
         try:
             yield
         finally:
             stop.set()
+            thread.join()
