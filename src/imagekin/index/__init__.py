@@ -20,6 +20,15 @@ ENGINES: Final = Registry(
         "faiss": Entry(
             "imagekin.index.faiss:Faiss", "", "FAISS by factory string: Flat, HNSW, IVF, PQ, SQ", ("faiss",)
         ),
+        "annoy": Entry("imagekin.index.annoy:Annoy", "engines", "Annoy: a forest of random splits", ("annoy",)),
+        "hnswlib": Entry("imagekin.index.hnswlib:Hnswlib", "engines", "hnswlib: the HNSW graph", ("hnswlib",)),
+        "ngt": Entry("imagekin.index.ngt:Ngt", "engines", "NGT: a neighbourhood graph entered by a tree", ("ngtpy",)),
+        "nmslib": Entry("imagekin.index.nmslib:Nmslib", "engines", "NMSLIB: the HNSW graph", ("nmslib",)),
+        "pynndescent": Entry(
+            "imagekin.index.pynndescent:PyNNDescent", "engines", "PyNNDescent: a graph by descent", ("pynndescent",)
+        ),
+        "usearch": Entry("imagekin.index.usearch:USearch", "engines", "USearch: HNSW over f32, f16 or i8", ("usearch",)),
+        "voyager": Entry("imagekin.index.voyager:Voyager", "engines", "Voyager: HNSW over f32 or 8 bits", ("voyager",)),
     },
 )
 
