@@ -58,10 +58,8 @@ class Index(Engine):
         with self._gate.alone:
             start = len(self._rows)
             self._rows.append(ids, vectors, checked=checked)
-            if self._adds() and self._built == start and start >= self._least():
-                for at, block in self._blocks(start):
-                    self._append(at, block)
-                self._built = len(self._rows)
+            if self._built == start and start >= self._least():
+                self._catch_up()
             elif self._built == 0 and len(self._rows) >= self._least():
                 self._start(self._rows)
 
@@ -158,6 +156,7 @@ class Index(Engine):
         index._built = int(header["built"])
         if index._built:
             index._open(Path(path))
+            index._catch_up()
         return index
 
     def __len__(self) -> int:
@@ -181,6 +180,13 @@ class Index(Engine):
             self._built = len(rows)
             if self.can_remove and rows.dead:
                 self._discard(np.flatnonzero(~rows.live))
+
+    def _catch_up(self) -> None:
+        """Give the engine the rows that it does not have yet, if it can take them."""
+        if self._built < len(self._rows) and self._adds():
+            for at, block in self._blocks(self._built):
+                self._append(at, block)
+            self._built = len(self._rows)
 
     def _nearest(self, queries: Vectors, k: int, allow: ArrayLike | None) -> Found:
         rows = self._rows

@@ -39,7 +39,7 @@ class Faiss(Index):
         ef: candidates kept (HNSW); None = tuned.
         rerank: candidates re-ranked for each wanted hit; None = tuned, 1 where codes are exact.
         sample: rows to train on at most.
-        threads: cores used while building; 0 = all.
+        threads: cores used for building and for batches of queries; 0 = all.
     """
 
     engine: ClassVar[str] = "faiss"
@@ -126,7 +126,7 @@ class Faiss(Index):
     def _search(self, queries: Vectors, k: int, allowed: Mask | None) -> Found:
         settings, _held = self._settings(self.tuned.width, k, allowed)
         # one query on several OpenMP threads is slower than on one
-        with _threads(self._faiss, 1 if len(queries) == 1 else 0):
+        with _threads(self._faiss, 1 if len(queries) == 1 else int(self.parameters["threads"])):
             keys, places = self._index.search(queries, k, params=settings)
         if self.metric == "euclidean":
             keys = np.sqrt(np.maximum(keys, 0))

@@ -26,6 +26,8 @@ _IMPORT: Final = 1 << 26
 _EVEN: Final = 1.01
 """Largest ratio of row lengths at which ranking by ⟨q, x⟩ is tried for cosine."""
 
+_LABEL: Final = 1 << 32
+
 _scanned = [0]
 _codecs: dict[int, Any] = {}
 
@@ -75,11 +77,11 @@ class _Scan:
         self._starts: list[int] = []
         self._held: list[Any] = [query]
         self._jobs: list[tuple[Any, tuple[Any, ...]]] = []
-        for number, (start, view) in enumerate(rows.spans(*part, 1 << 31)):
+        for start, view in rows.spans(*part, 1 << 31):
             selector = self._selector(faiss, task.wanted, start, len(view))
             scanner = codec.select_InvertedListScanner(metric, None, True, selector, False)
             scanner.set_query(faiss.swig_ptr(query))
-            scanner.set_list(number, 0.0)  # a hit's label is (this number << 32) + its place in the view
+            scanner.set_list(0, 0.0)
             self._jobs.append((scanner, (len(view), faiss.swig_ptr(view.view(np.uint8)), None, *heap)))
             self._starts.append(start)
 
@@ -93,14 +95,18 @@ class _Scan:
 
     def run(self) -> None:
         """Scan; FAISS lets other threads run meanwhile."""
-        for scanner, arguments in self._jobs:
+        for number, (scanner, arguments) in enumerate(self._jobs):
             scanner.scan_codes(*arguments)
+            # FAISS labels a hit by its place in the view; say in which view before the next one is scanned (its own
+            # way to do so, a list number, is also what it would ask the selector for)
+            new = (self._numbers >= 0) & (self._numbers < _LABEL)
+            self._numbers[new] += (number + 1) * _LABEL
 
     def rows(self) -> NDArray[np.int64]:
         """Row numbers, ``(c,)``, in no order, −1 for none."""
         labels = self._numbers
-        starts = np.asarray(self._starts or [0])
-        return np.where(labels < 0, np.int64(-1), starts[np.maximum(labels, 0) >> 32] + (labels & 0xFFFFFFFF))
+        starts = np.asarray([0, *self._starts])
+        return np.where(labels < 0, np.int64(-1), starts[np.maximum(labels, 0) // _LABEL] + labels % _LABEL)
 
     def limit(self) -> float:
         """The key that every row left out has at least: −⟨q, x⟩ or ‖q − x‖²; ``inf`` if none was."""
