@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -101,9 +103,9 @@ def test_following_sees_a_new_file_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     pictures = folder(tmp_path / "pictures", ["a.png"])
     with start(tmp_path, "index", pictures, "--model", "pixels", "--follow", "--json") as process:
         assert process.stdout is not None
-        while process.stdout.readline() != "}\n":  # the first report
-            assert process.poll() is None
-        time.sleep(1.0)  # until the folder is being watched
+        for _ in range(2):  # the first run, and the first look once the folder is being watched
+            while process.stdout.readline() != "}\n":
+                assert process.poll() is None
         save(pictures / "b.png", 7)
         with_new = False
         while not with_new:
@@ -115,3 +117,25 @@ def test_following_sees_a_new_file_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     assert process.returncode == 130
     with imagekin.open(tmp_path / "c") as photos:
         assert len(photos) == 2
+
+
+@posix
+def test_a_terminal_sees_a_bar_and_then_the_summary(tmp_path: Path) -> None:
+    import pty
+
+    pictures = folder(tmp_path / "pictures", [f"{number}.png" for number in range(40)])
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-c", SLOW, "-c", str(tmp_path / "c"), "index", str(pictures), "--model", "pixels"]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # how Linux says that the other end is closed
+            while part := os.read(ours, 4096):
+                seen += part
+    os.close(ours)
+    assert process.returncode == 0
+    bar, _, summary = seen.decode().rpartition("\x1b[2K")
+    assert "Indexing" in bar
+    assert re.search(r"\d+/40  \d+ images/s  0:00:0\d left", bar)
+    assert summary.startswith("40 added in ")

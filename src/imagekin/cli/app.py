@@ -70,6 +70,8 @@ def _failed(error: BaseException, settings: Settings) -> int:
         error.show()
         return error.exit_code
     if isinstance(error, click.Abort | KeyboardInterrupt):
+        if error.__cause__ is None:  # a question was being asked: leave its line
+            click.echo(err=True)
         _say("stopped.")
         return INTERRUPTED
     if isinstance(error, SystemExit | GeneratorExit):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+
+import click
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -24,33 +27,38 @@ def bar(settings: Settings) -> Iterator[Callable[[Progress], None] | None]:
         task = shown.add_task("Counting", total=None, extra="")
 
         def step(progress: Progress) -> None:
-            what = "Building the index" if progress.phase == "build" else "Indexing"
-            extra = f"{progress.skipped:,} skipped" if progress.skipped else ""
+            what = "Building" if progress.phase == "build" else "Indexing"
+            extra = f"  {progress.skipped:,} skipped" if progress.skipped else ""
             shown.update(task, description=what, completed=progress.done, total=progress.total, extra=extra)
 
         yield step
 
 
+def note(settings: Settings, sentence: str) -> None:
+    """Tell somebody who watches what is going on; silent where nobody does."""
+    if not settings.quiet and sys.stderr.isatty():
+        click.echo(sentence, err=True)
+
+
 def _bar() -> Bar:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+    from rich.table import Column
     from rich.text import Text
 
     class Rate(ProgressColumn):
-        """Images done, of how many, and how many in a second."""
+        """Images done, of how many, how many in a second, and the time left."""
 
         def render(self, task: Any) -> Text:
             of = "" if task.total is None else f"/{int(task.total):,}"
             speed = f"  {task.speed:,.0f} images/s" if task.speed else ""
-            return Text(f"{int(task.completed):,}{of}{speed}")
+            left = "" if task.time_remaining is None else f"  {timedelta(seconds=int(task.time_remaining))} left"
+            return Text(f"{int(task.completed):,}{of}{speed}{left}{task.fields['extra']}")
 
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        Rate(),
-        TimeRemainingColumn(compact=True),
-        TextColumn("left"),
-        TextColumn("{task.fields[extra]}"),
+        BarColumn(bar_width=16),
+        Rate(table_column=Column(no_wrap=True)),
         console=Console(stderr=True),
         transient=True,
     )

@@ -42,6 +42,7 @@ def command(
             report = photos.index(*folders, label_from=label_from, force=force, progress=step)
         _print(settings, report, photos)
         if follow and not report.interrupted:
+            progress.note(settings, "Following what changes; Ctrl-C ends it.")
             photos.watch(*folders, label_from=label_from, on_report=lambda each: _print_change(settings, each))
         return INTERRUPTED if report.interrupted or follow else 0
 
