@@ -28,8 +28,38 @@ ENGINES: Final = Registry(
         "pynndescent": Entry(
             "imagekin.index.pynndescent:PyNNDescent", "engines", "PyNNDescent: a graph by descent", ("pynndescent",)
         ),
-        "usearch": Entry("imagekin.index.usearch:USearch", "engines", "USearch: HNSW over f32, f16 or i8", ("usearch",)),
+        "usearch": Entry(
+            "imagekin.index.usearch:USearch", "engines", "USearch: HNSW over f32, f16 or i8", ("usearch",)
+        ),
         "voyager": Entry("imagekin.index.voyager:Voyager", "engines", "Voyager: HNSW over f32 or 8 bits", ("voyager",)),
+        "kdtree": Entry("imagekin.index.trees:KDTree", "engines", "scikit-learn's k-d tree; exact", ("sklearn",)),
+        "balltree": Entry("imagekin.index.trees:BallTree", "engines", "scikit-learn's ball tree; exact", ("sklearn",)),
+        "scann": Entry("imagekin.index.scann:Scann", "engines", "ScaNN: lists of anisotropic 4-bit codes", ("scann",)),
+        "torch": Entry(
+            "imagekin.index.torch:Torch", "torch", "PyTorch: every row compared on one or many GPUs", ("torch",)
+        ),
+        "symphonyqg": Entry(
+            "imagekin.index.symphonyqg:SymphonyQG", "engines", "RaBitQ library: a graph of 1-bit codes", ("rabitqlib",)
+        ),
+        "rabitq-ivf": Entry(
+            "imagekin.index.rabitq_ivf:RaBitQIVF",
+            "engines",
+            "RaBitQ library: lists of 1 to 9-bit codes",
+            ("rabitqlib",),
+        ),
+        "pyglass-portable": Entry(
+            "imagekin.index.pyglass:PyGlass", "engines", "Glass: HNSW over 8 or 16 bits, re-ranked", ("glass",)
+        ),
+        "lorann": Entry("imagekin.index.lorann:Lorann", "engines", "LoRANN: lists scored by low rank", ("lorann",)),
+        "scalable-vs": Entry(
+            "imagekin.index.scalable_vs:ScalableVS", "engines", "Intel SVS: the Vamana graph, f32 or f16", ("svs",)
+        ),
+        "turbovec": Entry(
+            "imagekin.index.turbovec:TurboVec",
+            "engines",
+            "turbovec: every row's 2 or 4-bit code compared",
+            ("turbovec",),
+        ),
     },
 )
 
