@@ -47,7 +47,7 @@ class Catalogue:
     def roots(self) -> dict[str, str]:
         """Indexed folders with their label rules."""
         rows = self.database.all("SELECT path, CAST(labels AS BLOB) FROM root")  # a rule may be the path of a file
-        return {os.fsdecode(path): os.fsdecode(rule) for path, rule in rows}
+        return {_path(path): _path(rule) for path, rule in rows}
 
     def set_root(self, path: str, labels: str) -> None:
         """Remember a folder and its label rule."""
@@ -75,12 +75,12 @@ class Catalogue:
     def skipped(self, paths: Sequence[str]) -> dict[str, tuple[int, int, str]]:
         """Remembered failures among *paths*."""
         rows = self._each("SELECT path, size, mtime, reason FROM skip WHERE path = ?", paths)
-        return {os.fsdecode(path): (size, mtime, reason) for path, size, mtime, reason in rows}
+        return {_path(path): (size, mtime, reason) for path, size, mtime, reason in rows}
 
     def skips(self) -> Iterator[Skipped]:
         """All remembered failures, by path."""
         for path, reason in self.database.all("SELECT path, reason FROM skip ORDER BY path"):
-            yield Skipped(os.fsdecode(path), reason)
+            yield Skipped(_path(path), reason)
 
     def find(self, digest: bytes) -> tuple[Known, Vectors] | None:
         """The first item with this content, and its vector; one query, so that they belong together."""
@@ -253,17 +253,29 @@ def _text(value: str | None) -> str | None:
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
-        raise DamagedError(f"the collection holds text that is not JSON ({error}); restore a backup.") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _garbled(text) from error
 
 
 def _known(row: Row) -> Known:
     number, path, size, mtime, digest, width, height, label, metadata, missing, device = row
-    name = os.fsdecode(path)
+    name = _path(path)
     return Known(number, name, size, mtime, digest, width, height, label, metadata, bool(missing), device)
 
 
 def _item(row: Row) -> Item:
     number, path, width, height, label, size, mtime, digest, missing, metadata = row
     extra = _parsed(metadata) if metadata else {}
-    return Item(number, os.fsdecode(path), width, height, label, size, mtime / 1e9, digest.hex(), bool(missing), extra)
+    if not isinstance(mtime, int) or not isinstance(digest, bytes):
+        raise _garbled(mtime if isinstance(digest, bytes) else digest)
+    return Item(number, _path(path), width, height, label, size, mtime / 1e9, digest.hex(), bool(missing), extra)
+
+
+def _path(value: Any) -> str:
+    if not isinstance(value, bytes):
+        raise _garbled(value)
+    return os.fsdecode(value)
+
+
+def _garbled(value: Any) -> DamagedError:
+    return DamagedError(f"the collection holds {value!r} where it should not; restore a backup.")

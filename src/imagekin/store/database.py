@@ -141,13 +141,12 @@ class Database:
 
     def close(self) -> None:
         """Close both connections; the write-ahead log is folded into the file when nobody else has it open."""
-        with self._write_guard, self._guard:
-            with contextlib.ExitStack() as stack:
-                if self._writer is not None:
-                    with contextlib.suppress(StoreError):  # whoever holds the lock will see to the log
-                        stack.enter_context(self._lock(timeout=1.0))
-                    self._writer.close()
-                self._reader.close()
+        with self._write_guard, self._guard, errors(self.path), contextlib.ExitStack() as stack:
+            if self._writer is not None:
+                with contextlib.suppress(StoreError):  # whoever holds the lock will see to the log
+                    stack.enter_context(self._lock(timeout=1.0))
+                stack.callback(self._writer.close)
+            stack.callback(self._reader.close)
             self._writer = None
 
     # -- inside ------------------------------------------------------------------------------------------------
@@ -194,8 +193,11 @@ class Database:
 
     def _is_blank(self) -> bool:
         """Whether there is nothing in the file: it is new, or its maker was killed before the tables were committed."""
-        marks = self._reader.pragma("application_id"), self._reader.pragma("user_version")
-        return marks == (0, 0) and not self._reader.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
+        if not self.path.stat().st_size:
+            return True
+        marks = [self._reader.pragma(name) for name in ("application_id", "user_version")]
+        tables = self._reader.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
+        return [*marks, tables] == [0, 0, 0] and self._reader.pragma("page_count") > 0  # less than a page was cut off
 
     def _open_writer(self) -> apsw.Connection:
         if self._writer is None:

@@ -176,7 +176,8 @@ class Segments:
         kept = {segment.name for segment in self.segments}
         with contextlib.suppress(OSError):
             for path in list(self.folder.iterdir()):
-                if path.suffix in (".ids", ".f16") and path.stem not in kept:
+                left_over = path.name.startswith(".manifest.json.")
+                if left_over or (path.suffix in (".ids", ".f16") and path.stem not in kept):
                     path.unlink(missing_ok=True)
 
 

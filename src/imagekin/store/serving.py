@@ -74,20 +74,19 @@ class Serving:
                 return
             self._load()
             self._persist()
-            spec, _ = self.choice()
-            if index.parse(spec)[0] != "exact" and self._segments.segments:
-                self._build(spec)
+            rows = sum(len(segment) for segment in self._segments.segments)
+            if rows and index.parse(self.choice(rows)[0])[0] != "exact":
+                self._build()
 
-    def choice(self) -> tuple[str, str]:
-        """The spec of the engine that is to serve, and why."""
+    def choice(self, rows: int) -> tuple[str, str]:
+        """The spec of the engine that is to serve *rows* vectors, and why."""
         if self.engine != "auto":
             return self.engine, "it was chosen for this collection"
-        rows = self.catalogue.count(None, missing=False)
         return index.default(rows, self.catalogue.dim)
 
     def describe(self) -> dict[str, Any]:
         """Which engine answers and why, and what the caches take on disk."""
-        spec, reason = self.choice()
+        spec, reason = self.choice(self.catalogue.count(None, missing=False))
         files = (Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names)
         size = sum(map(file_size, files))
         return {"engine": self.engine, "serving": spec, "reason": reason, "cache_bytes": size}
@@ -131,7 +130,7 @@ class Serving:
         """The engine over the first segment, the other segments added, dead rows removed, in the order they came."""
         segments = self._segments.segments
         dead = _by_segment(self._segments.state)
-        spec, _ = self.choice()
+        spec, _ = self.choice(len(segments[0]) if segments else 0)
         current = self._opened(spec) if segments else None
         if current is None:
             exact = spec if index.parse(spec)[0] == "exact" else "exact"
@@ -165,21 +164,28 @@ class Serving:
     def _persist_quietly(self) -> None:
         """Extend the caches when many rows are not in them; a search never fails over that."""
         try:
+            if not self._lags():
+                return
             with self._cache_lock() as mine:
                 if mine:
                     self._persist()
         except ImagekinError as error:
             log.warning("%s", error)
 
+    def _lags(self) -> bool:
+        """Whether many rows have changed since the manifest's revision."""
+        since = self._segments.state.revision
+        return self.catalogue.changes(since) + len(self.catalogue.removals(since)) >= PERSIST_ROWS
+
     def _persist(self) -> None:
         """Write the rows that changed since the manifest's revision as a segment, when there are many."""
         with self.catalogue.database.snapshot():
+            if not self._lags():
+                return
             state = self._segments.state
             revision, token = self.catalogue.revision()
             removed = self.catalogue.removals(state.revision)
             changes = self.catalogue.changes(state.revision)
-            if changes + len(removed) < PERSIST_ROWS:
-                return
             if self._crowded(changes):
                 self._segments.append(self._pages(0), State(revision, token), fresh=True)
             else:
@@ -211,7 +217,7 @@ class Serving:
         for _, ids, vectors in self.catalogue.changed(since):
             yield ids, vectors
 
-    def _build(self, spec: str) -> None:
+    def _build(self) -> None:
         """Build the engine over the first segment and save it, when there is none yet or it has fallen behind."""
         current = self._assembled()
         if current.engine != "exact" and not current.wants_rebuild:
@@ -223,6 +229,7 @@ class Serving:
         if not self._segments.segments:  # somebody deletes the caches at this moment
             return
         first = self._segments.segments[0]
+        spec, _ = self.choice(len(first))
         fresh = index.create(spec, self.catalogue.dim, self.metric)
         fresh.build(first.ids, first.vectors, checked=True)
         folder = self._engine_folder(spec)
