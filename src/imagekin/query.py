@@ -93,7 +93,7 @@ def by_ids(
 
 def hits(store: Store, ids: Ids, distances: Distances) -> list[list[Hit]]:
     """A list of hits for each row; an item that was removed this instant is left out."""
-    items = store.found(np.unique(ids[ids >= 0]).tolist())
+    items = store.found(sorted({number for number in ids.ravel().tolist() if number >= 0}))
     return [
         [
             as_hit(items[number], gap, distance.similarity(gap, store.metric))
