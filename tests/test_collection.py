@@ -135,6 +135,10 @@ def test_crop_searches_by_the_region(shared: Collection) -> None:
         ({}, InputError),
         ({"id": 1, "query": "a.jpg"}, InputError),
         ({"id": 10_000}, InputError),
+        ({"id": 2**63}, InputError),
+        ({"id": 2**70}, InputError),
+        ({"id": "one"}, InputError),
+        ({"id": 1.5}, InputError),
         ({"id": 1, "k": 0}, InputError),
         ({"id": 1, "k": -1}, InputError),
         ({"id": 1, "k": 10**9}, InputError),
@@ -203,6 +207,9 @@ def test_another_model_is_refused_at_once(tmp_path: Path) -> None:
         assert photos.index().unchanged == 1
     with pytest.raises(UnknownNameError, match="known: "):
         imagekin.open(tmp_path / "c", model="no-such-model")
+    with pytest.raises(InputError, match="needs a file"):
+        imagekin.open(tmp_path / "other", model="onnx")
+    assert not (tmp_path / "other").exists()
     with imagekin.open(tmp_path / "empty", model="pixels"):
         pass
     with imagekin.open(tmp_path / "empty", model="efficientnet-lite0") as photos:  # no image yet: free to change

@@ -103,7 +103,8 @@ def test_user_text_is_bound_and_never_part_of_the_sql() -> None:
     attack = "x' OR 1=1 --"
     compiled = Condition(And((Compare("label", "==", attack), Contains("path", attack), Compare('a"]', "==", attack))))
     assert attack not in compiled.sql
-    assert compiled.values.count(attack) == 3
+    assert compiled.values.count(attack) == 2
+    assert compiled.values.count(attack.encode()) == 1
     assert matching(Compare("label", "==", attack)) == []
     assert matching(Compare("no\"such' field", "==", 1)) == []
 

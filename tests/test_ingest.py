@@ -162,6 +162,7 @@ def test_an_absent_root_is_missing_and_returns_at_no_cost(
     assert len(photos) == 1
     assert photos.info()["missing"] == 2
     assert [hit.path for hit in photos.search(picture(0), k=5)] == [str(other / "c.png")]
+    assert photos.count(where="missing == True") == 2
     (tmp_path / "unplugged").rename(drive)
     monkeypatch.setattr(images, "read", lambda path: pytest.fail(f"{path} was read"))
     assert counts(photos.index()) == {"unchanged": 3, "returned": 2}

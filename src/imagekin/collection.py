@@ -176,7 +176,7 @@ class Collection:
         """
         condition = filters.build(under=under, label=label, where=where)
         if ids is not None:
-            chosen = filters.In("id", tuple(int(number) for number in np.atleast_1d(np.asarray(ids, dtype=np.int64))))
+            chosen = filters.In("id", tuple(queries.ids_of(ids).tolist()))
             condition = chosen if condition is None else filters.And((chosen, condition))
         if condition is None:
             raise InputError("remove needs ids or a filter; to forget everything give where='id > 0'.")
@@ -186,7 +186,7 @@ class Collection:
 
     def get(self, ids: Sequence[int] | Ids) -> list[Item]:
         """Items by id, in the order asked."""
-        return self.store.get([int(number) for number in ids])
+        return self.store.get(queries.ids_of(ids).tolist())
 
     def items(
         self,

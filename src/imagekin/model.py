@@ -30,8 +30,8 @@ class TiedModel:
         self._guard = threading.Lock()
         self._embedder: Embedder | None = None
         stored = self._stored()
-        if stored and (spec not in (None, stored["spec"]) or precision not in (None, stored["precision"])):
-            self.embedder()  # refuse another model at once, not at the first search
+        if spec not in (None, stored.get("spec")) or precision not in (None, stored.get("precision")):
+            self.embedder()  # refuse a model that does not exist or fit at once, not at the first search
 
     @property
     def spec(self) -> str:

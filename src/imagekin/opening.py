@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 from imagekin import location
 from imagekin.collection import Collection
@@ -35,13 +36,17 @@ def open(
     """
     from imagekin.store import open_store
 
-    store = open_store(location.resolve(where), create=create)
+    folder = location.resolve(where)
+    fresh = create and not folder.exists()
+    store = open_store(folder, create=create)
     try:
         collection = Collection(store, model=model, precision=precision, allow_urls=allow_urls)
         if engine is not None:
             collection.engine = engine
     except BaseException:
         store.close()
+        if fresh:  # nothing is left behind of a collection that was asked for wrongly
+            shutil.rmtree(folder, ignore_errors=True)
         raise
     return collection
 

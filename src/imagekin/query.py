@@ -76,11 +76,23 @@ def cut(photo: images.Photo, crop: Crop) -> Image.Image:
     return photo.image.crop(box)
 
 
+def ids_of(wanted: int | Sequence[int] | Ids) -> Ids:
+    """One id or several as an array ``(n,)``.
+
+    Raises:
+        InputError: not whole numbers that an id can be.
+    """
+    array = np.atleast_1d(np.asarray(wanted))
+    if array.size and (array.dtype.kind != "i" or array.ndim != 1):
+        raise InputError(f"an id is a whole number below 2**63, not {wanted!r}; ids come from search and list.")
+    return array.astype(np.int64)
+
+
 def by_ids(
     store: Store, wanted: int | Sequence[int], k: int, condition: Filter | None, *, exclude_self: bool
 ) -> tuple[Ids, Distances]:
     """Search by items of the store: ids and distances ``(q, k)``; *exclude_self* leaves each out of its own answer."""
-    numbers = np.atleast_1d(np.asarray(wanted, dtype=np.int64))
+    numbers = ids_of(wanted)
     _, vectors = store.vectors(numbers.tolist())
     if not exclude_self:
         return store.search(vectors, k, condition)

@@ -55,6 +55,8 @@ def create(
     make = EMBEDDERS.load(name)
     given = {"precision": precision, "threads": threads}
     known = _parameters(make)
+    if name == "onnx" and "path" not in options:
+        raise InputError("the model 'onnx' needs a file; give its path instead of the name, such as ./model.onnx.")
     arguments = options | {option: value for option, value in given.items() if value is not None}
     for option in arguments:
         if known is not None and option not in known:

@@ -19,7 +19,7 @@ from typing import Final, TypeAlias
 
 from imagekin.errors import InputError
 
-FIELDS: Final = ("id", "path", "name", "width", "height", "pixels", "size", "date", "label")
+FIELDS: Final = ("id", "path", "name", "width", "height", "pixels", "size", "date", "label", "missing")
 MAX_LENGTH: Final = 4_000
 MAX_NODES: Final = 500
 _OPERATORS: Final = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}

@@ -20,6 +20,7 @@ _COLUMNS: Final = {
     "size": "item.size",
     "date": "(item.mtime / 1e9)",
     "label": "item.label",
+    "missing": "item.missing",
 }
 _SIGNS: Final = {"==": "IS", "!=": "IS NOT", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _MANY: Final = 100
