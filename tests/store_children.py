@@ -67,13 +67,13 @@ def path(number: int, n: int) -> str:
     return synthetic_put(number * SIZE + n, vectors(0)[0]).file.path
 
 
-def write(folder: str, first: int, cached: bool) -> None:
-    """Write batch after batch for ever, and say so of each; *cached* also brings the caches up to date each time."""
+def write(folder: str, first: int, cached: bool, count: int = 10_000) -> None:
+    """Write batch after batch, and say so of each; *cached* also brings the caches up to date each time."""
     if cached:
         serving.PERSIST_ROWS, serving.MAX_SEGMENTS = 4, 3  # type: ignore[misc]
     with contextlib.closing(SqliteStore(Path(folder))) as store:
         store.claim(embedder())
-        for number in range(first, first + 10_000):
+        for number in range(first, first + count):
             store.write(batch(store, number))
             say(f"ack {number}")
             if cached:
