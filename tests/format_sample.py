@@ -27,7 +27,7 @@ CONDITIONS = ("label == 'odd'", "iso >= 400 and not label == 'odd'", "'quoted' i
 
 
 def fill(store: Store) -> None:
-    """Something of everything: labels, columns, hostile names, changed, missing and removed items, failures, folders."""
+    """Something of all: labels, columns, hostile names, changed, missing and removed items, failures, folders."""
     store.claim(embedder())
     rows = synthetic_vectors(36, seed=1)
     puts = [
