@@ -1,0 +1,109 @@
+"""The NMSLIB engine: the first implementation of HNSW."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
+
+import nmslib
+import numpy as np
+from numpy.typing import NDArray
+
+from imagekin.errors import IndexingError
+from imagekin.index.best import Found
+from imagekin.index.gate import Gate
+from imagekin.index.rows import Mask
+from imagekin.index.tuned import Tuned
+from imagekin.types import Vectors
+
+_FILE: Final = "graph.nmslib"
+_SPACES: Final = {"cosine": "cosinesimil", "euclidean": "l2", "inner": "negdotprod"}
+
+
+class Nmslib(Tuned):
+    """HNSW (Malkov, Yashunin 2018) by NMSLIB, which takes no rows after it is built.
+
+    To measure recall on rows that it does not hold, it is built twice; a given ``ef`` saves the first time.
+
+    Parameters:
+        M: links of a row; twice as many in the lowest layer.
+        ef_construction: candidates kept while a row is added.
+        ef: candidates kept while searching; None = tuned.
+        recall: share of the true 10 nearest that ``ef`` is chosen for.
+        threads: cores used for building and for batches; 0 = all.
+    """
+
+    engine: ClassVar[str] = "nmslib"
+    options: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {"M": 16, "ef_construction": 200, "ef": None, "recall": 0.99, "threads": 0}
+    )
+
+    def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
+        super().__init__(dim, metric, **parameters)
+        self._breadth = Gate()
+
+    def _clear(self, count: int) -> None:
+        self._index = self._empty()
+
+    def _empty(self) -> Any:
+        return nmslib.init(method="hnsw", space=_SPACES[self.metric], data_type=nmslib.DataType.DENSE_VECTOR)
+
+    def _take(self, rows: NDArray[np.int64], vectors: Vectors) -> None:
+        self._index.addDataPointBatch(vectors, rows.astype(np.int32))
+
+    def _finish(self) -> None:
+        words = self.parameters
+        settings = {"M": words["M"], "efConstruction": words["ef_construction"], "indexThreadQty": self._threads}
+        self._index.createIndex({**settings, "post": 0}, print_progress=False)
+
+    def _tell(self, width: float) -> None:
+        self._index.setQueryTimeParams({"efSearch": int(width)})
+
+    def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
+        reach = self._reach(k, width)
+        if reach <= width:
+            with self._breadth:
+                return self._query(queries, k)
+        # NMSLIB returns no more rows than its breadth, which is one setting for all threads
+        with self._breadth.alone:
+            self._tell(reach)
+            found = self._query(queries, k)
+            self._tell(width)
+            return found
+
+    def _query(self, queries: Vectors, k: int) -> Found:
+        if len(queries) == 1:
+            lines = [self._index.knnQuery(queries[0], k)]
+        else:
+            lines = self._index.knnQueryBatch(queries, k, num_threads=self._threads)
+        if all(len(rows) >= k for rows, _ in lines):
+            found = np.stack([rows[:k] for rows, _ in lines]).astype(np.int64)
+            return found, self._distances(np.stack([keys[:k] for _, keys in lines]))
+        # fewer rows can be reached than there are
+        found, distances = np.full((len(lines), k), -1, np.int64), np.full((len(lines), k), np.inf, np.float32)
+        for line, (rows, keys) in enumerate(lines):
+            found[line, : len(rows)], distances[line, : len(rows)] = rows[:k], self._distances(keys[:k])
+        return found, distances
+
+    def _distances(self, keys: NDArray[np.float32]) -> NDArray[np.float32]:
+        """NMSLIB says ‖q − x‖² for ``l2``, 1 − cos and −⟨q, x⟩ for the others."""
+        if self.metric == "inner":
+            return keys
+        np.maximum(keys, 0, out=keys)
+        return np.sqrt(keys, out=keys) if self.metric == "euclidean" else np.minimum(keys, 2, out=keys)
+
+    def _write(self, folder: Path) -> None:
+        self._index.saveIndex(str(folder / _FILE), save_data=True)
+
+    def _read(self, folder: Path) -> None:
+        self._index = self._empty()
+        try:
+            self._index.loadIndex(str(folder / _FILE), load_data=True)
+        except RuntimeError as error:
+            raise IndexingError(f"NMSLIB cannot read {folder / _FILE} ({error}); build the index again.") from error
+
+    def _memory(self) -> int:
+        # it keeps every vector twice: as it came, and in the graph beside the links
+        return self._built * (8 * self.dim + 4 * (2 * self.parameters["M"] + 1) + 48)
