@@ -12,6 +12,12 @@ from imagekin.testing.engines import check_engine
 
 SPECS = [
     ("hnswlib:threads=1", 0.9),
+    ("nmslib:threads=1", 0.9),
+    ("usearch:threads=1", 0.9),
+    ("usearch:dtype=f32,threads=1", 0.9),
+    ("usearch:dtype=bf16,threads=1", 0.9),
+    ("voyager:threads=1", 0.9),
+    ("voyager:dtype=e4m3,threads=1", 0.9),
 ]
 
 

@@ -1,0 +1,110 @@
+"""The USearch engine: an HNSW graph over elements of 32, 16 or 8 bits, mapped from its file when it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import usearch.index
+from numpy.typing import NDArray
+
+from imagekin.errors import IndexingError, InputError
+from imagekin.index.best import Found
+from imagekin.index.rows import Mask
+from imagekin.index.tuned import Tuned, converted
+from imagekin.types import Vectors
+
+_FILE: Final = "graph.usearch"
+_DTYPES: Final = ("f32", "f16", "bf16", "i8")
+_HALF: Final = 65504.0
+"""Largest finite float16."""
+
+
+class USearch(Tuned):
+    """HNSW (Malkov, Yashunin 2018) by USearch; codes below 32 bits are re-ranked by the stored vectors.
+
+    An opened index is mapped, not read: further rows wait in the tail, removed ones as flags, until ``rebuild``.
+
+    Parameters:
+        M: links of a row (USearch: connectivity); twice as many in the lowest layer.
+        ef_construction: candidates kept while a row is added (expansion_add).
+        ef: candidates kept while searching (expansion_search); None = tuned.
+        dtype: ``f32``, ``f16``, ``bf16`` or, under cosine, ``i8``.
+        recall: share of the true 10 nearest that ``ef`` is chosen for.
+        threads: cores used for building and for batches; 0 = all.
+    """
+
+    engine: ClassVar[str] = "usearch"
+    options: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {"M": 16, "ef_construction": 128, "ef": None, "dtype": "f16", "recall": 0.99, "threads": 0}
+    )
+    can_add: ClassVar[bool] = True
+    can_remove: ClassVar[bool] = True
+    can_mmap: ClassVar[bool] = True
+
+    def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
+        super().__init__(dim, metric, **parameters)
+        self._mapped = False
+
+    def _check_option(self, name: str, value: Any) -> None:
+        if name != "dtype":
+            super()._check_option(name, value)
+        elif value not in _DTYPES or (value == "i8" and self.metric != "cosine"):
+            raise InputError(f"usearch's dtype must be f32, f16, bf16 or, under cosine, i8, not {value!r}.")
+
+    def _factors(self) -> Sequence[int]:
+        return (0,) if self.parameters["dtype"] == "f32" else (1, 2, 4, 8, 16)
+
+    def _adds(self) -> bool:
+        return not self._mapped
+
+    def _empty(self) -> Any:
+        words = self.parameters
+        kind = "l2sq" if self.metric == "euclidean" else "cos" if words["dtype"] == "i8" else "ip"
+        expansion = {"connectivity": words["M"], "expansion_add": words["ef_construction"]}
+        return usearch.index.Index(ndim=self.dim, metric=kind, dtype=words["dtype"], **expansion)
+
+    def _clear(self, count: int) -> None:
+        self._index, self._mapped = self._empty(), False
+
+    def _take(self, rows: NDArray[np.int64], vectors: Vectors) -> None:
+        if self.parameters["dtype"] == "f16":
+            vectors = np.clip(vectors, -_HALF, _HALF)
+        self._index.add(rows, vectors, threads=self._threads)
+
+    def _discard(self, rows: NDArray[np.int64]) -> None:
+        if not self._mapped:
+            self._index.remove(rows)
+
+    def _tell(self, width: float) -> None:
+        self._index.expansion_search = int(width)
+
+    def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
+        reach = self._reach(k, width)
+        if self.parameters["dtype"] == "f16":
+            queries = np.clip(queries, -_HALF, _HALF)
+        matches = self._index.search(queries, reach, threads=1 if len(queries) == 1 else self._threads)
+        rows, keys = matches.keys.view(np.int64), converted(matches.distances, self.metric)
+        if len(queries) > 1:
+            # lines that are shorter than the others end in what was never written
+            rows[np.arange(rows.shape[1]) >= np.asarray(matches.counts)[:, None]] = -1
+            return rows[:, :k], keys[:, :k]
+        found, distances = np.full((1, k), -1, np.int64), np.full((1, k), np.inf, np.float32)
+        found[0, : len(rows)], distances[0, : len(keys)] = rows[:k], keys[:k]
+        return found, distances
+
+    def _write(self, folder: Path) -> None:
+        self._index.save(str(folder / _FILE))
+
+    def _read(self, folder: Path) -> None:
+        self._index, self._mapped = self._empty(), True
+        try:
+            self._index.view(str(folder / _FILE))
+        except (RuntimeError, ValueError) as error:
+            raise IndexingError(f"USearch cannot read {folder / _FILE} ({error}); build the index again.") from error
+
+    def _memory(self) -> int:
+        return 0 if self._mapped else int(self._index.memory_usage)
