@@ -7,7 +7,7 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,16 @@ from imagekin.store.filters import Under
 from imagekin.store.segments import Segments
 from imagekin.store.sqlite import SqliteStore
 from imagekin.testing.oracle import DIM, embedder, expect_nearest, known, synthetic_put, synthetic_vectors
+from tests.quick import quick_folder
 
 QUERIES = synthetic_vectors(2, seed=77)
 Attack = Callable[[random.Random, Path, Path], None]
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    with quick_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(autouse=True)

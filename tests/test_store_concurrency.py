@@ -20,9 +20,16 @@ from imagekin.store.base import Batch
 from imagekin.store.serving import Serving
 from imagekin.store.sqlite import SqliteStore
 from imagekin.testing.oracle import DIM, filled, synthetic_vectors
+from tests.quick import quick_folder
 from tests.store_children import Nursery, path, state, vectors
 
 WRITERS, BATCHES = 3, 40
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    with quick_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")

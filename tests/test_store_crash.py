@@ -17,9 +17,16 @@ from imagekin.store import segments, serving
 from imagekin.store.base import Batch, Store
 from imagekin.store.sqlite import SqliteStore
 from imagekin.testing.oracle import embedder, expect_nearest, filled, synthetic_put, synthetic_vectors
+from tests.quick import quick_folder
 from tests.store_children import Nursery, State, state
 
 QUERIES = synthetic_vectors(2, seed=77)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    with quick_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")

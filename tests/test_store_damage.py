@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,9 +17,16 @@ from imagekin.errors import DamagedError, MismatchError, StoreError
 from imagekin.store.base import Batch
 from imagekin.store.sqlite import SqliteStore
 from imagekin.testing.oracle import expect_nearest, filled, known, nearest, synthetic_put, synthetic_vectors
+from tests.quick import quick_folder
 
 QUERIES = synthetic_vectors(2, seed=77)
 PUTS = [synthetic_put(number, vector) for number, vector in enumerate(synthetic_vectors(40))]
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    with quick_folder() as folder:
+        yield folder
 
 
 @pytest.fixture

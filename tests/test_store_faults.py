@@ -22,10 +22,17 @@ from imagekin.store.base import Batch, Put
 from imagekin.store.sqlite import SqliteStore
 from imagekin.testing.oracle import expect_nearest, filled, known, synthetic_put, synthetic_vectors
 from tests.faulty_files import FaultyFiles, faulty_sqlite, python_fails, sqlite_fails
+from tests.quick import quick_folder
 from tests.store_children import Nursery, state
 
 QUERIES = synthetic_vectors(2, seed=77)
 NOBODY = 65_534
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    with quick_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +101,7 @@ def test_a_disk_that_fails_at_any_step_of_a_write_loses_nothing(
         with contextlib.closing(SqliteStore(copy)) as store:
             expect(store, ALL)
             assert store.check() == []
+        shutil.rmtree(copy)
         if not fuse.burnt:
             break
     assert step == failures > 3
@@ -118,6 +126,7 @@ def test_a_disk_that_fails_while_a_collection_is_opened_or_closed_loses_nothing(
         with contextlib.closing(SqliteStore(copy)) as store:
             expect(store, PUTS if store.count() == len(PUTS) else ALL)
             assert store.check() == []
+        shutil.rmtree(copy)
         if not fuse.burnt:
             break
     assert step > 10
@@ -151,6 +160,7 @@ def test_a_disk_that_fails_at_any_step_of_the_caches_changes_no_answer(
         with contextlib.closing(SqliteStore(copy)) as store:
             expect(store, ALL)
             assert store.check() == []
+        shutil.rmtree(copy)
         if not fuse.burnt:
             break
     assert step > 8

@@ -29,22 +29,31 @@ def errors(path: Path) -> Iterator[None]:
         yield
     except (*_DAMAGED, UnicodeDecodeError) as error:
         raise DamagedError(
-            f"{path} is damaged or not a collection ({error}); restore a backup, or index the folders into another one."
+            f"{path} is damaged or not a collection ({_words(error)}); restore a backup, or index the folders into "
+            "another one."
         ) from error
     except _LOCKED as error:
-        raise LockedError(f"{path.parent} is locked by another process ({error}); wait for it or end it.") from error
+        raise LockedError(
+            f"{path.parent} is locked by another process ({_words(error)}); wait for it or end it."
+        ) from error
     except apsw.FullError as error:
         raise StoreError(f"the disk that holds {path.parent} is full; free some space: nothing was lost.") from error
     except _UNREADABLE as error:
         raise StoreError(
-            f"{path} cannot be read or written ({error}); check the permissions and the disk of {path.parent}."
+            f"{path} cannot be read or written ({_words(error)}); check the permissions and the disk of {path.parent}."
         ) from error
     except apsw.ConnectionClosedError as error:
         raise StoreError(f"the collection at {path.parent} was closed; open it again.") from error
     except apsw.Error as error:
-        raise StoreError(f"{path} refuses ({error}); check it with: imagekin doctor.") from error
+        raise StoreError(f"{path} refuses ({_words(error)}); check it with: imagekin doctor.") from error
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def _words(error: Exception) -> str:
+    """SQLite's own words, which may quote whole tables, or bytes of a damaged file, as one short line."""
+    text = " ".join("".join(each if each.isprintable() else " " for each in str(error)).split())
+    return text if len(text) <= 100 else text[:99] + "…"
 
 
 def unwritable(path: Path, error: OSError) -> StoreError:
