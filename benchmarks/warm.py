@@ -12,8 +12,9 @@ import numpy as np
 
 import imagekin
 from benchmarks import pictures, rounds
-from imagekin import images
+from imagekin import embed, images
 from imagekin.collection import Collection
+from imagekin.embed.base import Embedder
 
 Figures = dict[str, Any]
 Turns = dict[str, Callable[[], object]]
@@ -33,9 +34,10 @@ def run(arguments: argparse.Namespace, work: Path) -> Figures:
     with imagekin.open(pictures.collection(root, work / "collection")) as photos:
         numbers = {item.path: item.id for item in photos.items()}
         paths = [path for path in pictures.listed(root, arguments.queries + WARM) if path in numbers]
+        alone = embed.create(photos.embedder.spec, threads=1)
         samples: rounds.Samples = {}
         for turn, path in enumerate(paths):
-            contestants = _contestants(photos, path, numbers[path])
+            contestants = _contestants(photos, path, numbers[path], alone)
             names = list(contestants)
             start = turn % len(names)
             for name in names[start:] + names[:start]:
@@ -50,10 +52,13 @@ def run(arguments: argparse.Namespace, work: Path) -> Figures:
         "ms": {name: rounds.percentiles(values, 1000) for name, values in samples.items()},
         "times_model": {name: rounds.significant(medians[name] / medians["model"]) for name in OVER_MODEL},
         "times_model_by_round": {name: rounds.ratio(samples[name], samples["model"]) for name in OVER_MODEL},
+        "times_one_core_by_round": {
+            name: rounds.ratio(samples[name], samples["model, one core"]) for name in OVER_MODEL
+        },
     }
 
 
-def _contestants(photos: Collection, path: str, number: int) -> Turns:
+def _contestants(photos: Collection, path: str, number: int, alone: Embedder) -> Turns:
     """What is timed for one picture; whatever the parts need is made beforehand."""
     embedder = photos.embedder
     photo = images.load(path, target=embedder.recipe.decode_side).image
@@ -69,6 +74,7 @@ def _contestants(photos: Collection, path: str, number: int) -> Turns:
         "search(array)": lambda: photos.search(array),
         "search(id=)": lambda: photos.search(id=number),
         "model": lambda: embedder.embed_prepared(ready),
+        "model, one core": lambda: alone.embed_prepared(ready),
         "decode and prepare": decode,
         "nearest vectors": lambda: photos.store.search(vector, 10),
     }

@@ -288,3 +288,30 @@ def test_what_is_added_is_appended_and_many_small_parts_become_one(tmp_path: Pat
             seen.append({path.name for path in files(tmp_path / "cache") if path.suffix == ".f16"})
     assert [len(names) for names in seen] == [1, 2, 3, 4, 1, 2, 3, 4, 1]
     assert seen[0] < seen[1] < seen[2] < seen[3]
+
+
+def test_files_are_synced_before_the_manifest_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a power cut could leave a file of the right size and date that holds zeros."""
+    synced: list[int] = []
+    fsync, rename = os.fsync, Path.replace
+    renamed: list[list[int]] = []
+
+    def noted_fsync(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    def noted_rename(self: Path, target: Path) -> Path:
+        vectors = tmp_path / "cache/vectors"
+        assert {path.stat().st_ino for path in vectors.iterdir()} <= set(synced)
+        renamed.append(list(synced))
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "replace", noted_rename)
+    with contextlib.closing(SqliteStore(tmp_path)) as store:
+        store.claim(embedder())
+        store.write(Batch(puts=some(0, 20)))
+        store.refresh()
+    assert len(renamed) == 1
+    assert synced[-1] == (tmp_path / "cache/vectors").stat().st_ino
+    assert len(synced) == len(renamed[0]) + 1

@@ -11,7 +11,7 @@ from typing import Any, Final
 import apsw
 import numpy as np
 
-from imagekin.errors import DamagedError, InputError
+from imagekin.errors import DamagedError, InputError, MismatchError
 from imagekin.store.base import Batch, Known, Put, as_text
 from imagekin.store.blobs import Half, decode, encode, fault, numbers, sound
 from imagekin.store.database import Database, Row
@@ -169,9 +169,11 @@ class Catalogue:
 
     # -- writing -----------------------------------------------------------------------------------------------
 
-    def write(self, batch: Batch) -> None:
-        """Write a batch: one transaction, one revision."""
+    def write(self, batch: Batch, maker: str | None = None) -> None:
+        """Write a batch: one transaction, one revision; vectors only while the collection is still *maker*'s."""
         with self.database.transaction() as writer:
+            if batch.puts and maker is not None:
+                self._still(maker)
             revision = self.next_revision(writer)
             for put in batch.puts:
                 self._put(writer, put, revision)
@@ -187,6 +189,15 @@ class Catalogue:
                 (os.fsencode(info.path), info.size, info.mtime_ns, as_text(reason)) for info, reason in batch.skips
             ]
             self.database.rows("INSERT OR REPLACE INTO skip VALUES (?, ?, ?, ?)", skips)
+
+    def _still(self, maker: str) -> None:
+        """Refuse vectors of the model *maker* if another process has given the empty collection to another since."""
+        stored = self.settings().get("embedder") or {}
+        if stored.get("fingerprint") != maker:
+            raise MismatchError(
+                f"another program gave {self.database.path.parent} to the model {stored.get('spec')} meanwhile; "
+                "nothing was added; open the collection again."
+            )
 
     def remove(self, condition: Filter | None) -> int:
         """Delete the rows of the items that fit, missing ones included."""

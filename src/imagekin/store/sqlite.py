@@ -38,7 +38,7 @@ class SqliteStore(Store):
         self._catalogue = Catalogue(self.database, 0)
         self._engine = "auto"
         self._version = -1
-        self._claimed: dict[str, Any] | None = None
+        self._maker: str | None = None
         self.metric = "cosine"
         self._served()
 
@@ -59,7 +59,7 @@ class SqliteStore(Store):
     def claim(self, embedder: Mapping[str, Any]) -> None:
         """See ``Store.claim``."""
         super().claim(embedder)
-        self._claimed = dict(embedder)
+        self._maker = str(embedder["fingerprint"])
 
     def roots(self) -> dict[str, str]:
         """See ``Store.roots``."""
@@ -93,7 +93,7 @@ class SqliteStore(Store):
     def write(self, batch: Batch) -> None:
         """See ``Store.write``."""
         self._served()
-        self._catalogue.write(batch)
+        self._catalogue.write(batch, self._maker)
 
     @property
     def revision(self) -> int:

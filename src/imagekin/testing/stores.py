@@ -153,9 +153,12 @@ def check_absence(open_store: Opener) -> None:
         store.write(Batch(puts=[synthetic_put(99, queries[0])]))
         fresh = known(store, [synthetic_put(99, queries[0])])[0][0]
         expect(fresh > max(ids), f"the id {fresh} was given a second time")
-        expect(store.remove(None) == 17 and store.count(missing=None) == 0, "remove(None) left something")
+        store.write(Batch(puts=[replace(puts[19], id=ids[19])]))  # put by somebody who does not know that it is gone
+        back = store.lookup([puts[19].file.path])[puts[19].file.path].id
+        expect(back > fresh, f"the id {back} of a removed item was given to another")
+        expect(store.remove(None) == 18 and store.count(missing=None) == 0, "remove(None) left something")
         store.write(Batch(puts=puts[:1]))
-        expect(store.vectors()[0][0] > fresh, "an id was given again after everything was removed")
+        expect(store.vectors()[0][0] > back, "an id was given again after everything was removed")
 
 
 def check_revision(open_store: Opener) -> None:
@@ -248,6 +251,13 @@ def check_claim(open_store: Opener) -> None:
         store.claim(embedder())
         store.write(Batch(missing=known(store, puts)[0].tolist()))
         refuses(partial(store.claim, embedder("b")), "claim forgot the missing items", MismatchError)
+    with Opened(open_store, "claim-race") as one, Opened(open_store, "claim-race") as two:
+        one.claim(embedder("a"))
+        filled(two, 2)
+        refuses(
+            partial(one.write, Batch(puts=[synthetic_put(9, synthetic_vectors(1)[0])])), "models mix", MismatchError
+        )
+        expect(two.count() == 2, "a picture of another model was written")
 
 
 CHECKS: Final[tuple[Callable[[Opener], None], ...]] = (
