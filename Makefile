@@ -16,7 +16,7 @@ export PIP_ROOT_USER_ACTION = ignore
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
-	@echo "make test-all  the slow tests too;  make bench  measure;  make lint;  make format;  make clean"
+	@echo "make test-all  with PyTorch too (several GB);  make bench  measure;  make lint;  make format;  make clean"
 
 demo: $(DONE)-demo
 	@$(PYTHON) examples/demo.py --images "$$IMAGES" --query "$$QUERY"
@@ -24,7 +24,7 @@ demo: $(DONE)-demo
 test: $(DONE)-test
 	@$(PYTHON) -m pytest -q $(ARGS)
 
-test-all: $(DONE)-test
+test-all: $(DONE)-test $(DONE)-torch
 	@$(PYTHON) -m pytest -q $(ARGS)
 
 bench: $(DONE)-demo
