@@ -1,0 +1,155 @@
+"""Records: a JSON file for each engine with its parameters on a set of vectors; everything shown derives from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from imagekin.benchmark import specs
+from imagekin.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+FORMAT: Final = 1
+_LARGEST: Final = 1 << 20
+
+Key = str
+"""What a measurement depends on, hashed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What was measured of one engine with one set of parameters.
+
+    Attributes:
+        engine: name in the registry.
+        parameters: what it was built with.
+        settings: what it was searched with besides.
+        data: name, size, metric and fingerprint of the vectors, and k.
+        versions: of everything that takes part.
+        machine: processor, cores, memory.
+        figures: what was measured, see docs/bench.md; empty where it failed.
+        reason: why it failed, or "".
+        date: of the measurement, ISO 8601.
+        key: see ``key``.
+    """
+
+    engine: str
+    parameters: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    data: Mapping[str, Any]
+    versions: Mapping[str, str]
+    machine: Mapping[str, Any]
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    date: str = ""
+    key: Key = ""
+
+    @property
+    def spec(self) -> str:
+        """The engine as ``--engine`` takes it."""
+        return specs.written(self.engine, {**self.parameters, **self.settings})
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is a reason instead of figures."""
+        return bool(self.reason)
+
+    def figure(self, name: str) -> float:
+        """A figure, or NaN where it was not measured."""
+        value = self.figures.get(name)
+        return math.nan if value is None else float(value)
+
+
+class Folder:
+    """A folder of records, in which every one is found again by what it depends on.
+
+    Args:
+        path: made if it is absent.
+
+    Raises:
+        StoreError: it cannot be made or read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._known: dict[Key, Record] = {}
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            for file in sorted(path.glob("*.json")):
+                found = _read(file)
+                if found is not None:
+                    self._known[found.key] = found
+        except OSError as error:
+            raise StoreError(f"the folder {path} cannot be used for records ({error.strerror or error}).") from error
+
+    def get(self, key: Key) -> Record | None:
+        """The record of this key, if there is one."""
+        return self._known.get(key)
+
+    def put(self, record: Record) -> None:
+        """Keep a record, on the disk before anything else happens.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        self._known[record.key] = record
+        write(self.path / f"{record.key}.json", json.dumps({"format": FORMAT, **asdict(record)}, indent=1) + "\n")
+
+
+def key(engine: str, parameters: Mapping[str, Any], **rest: Any) -> Key:
+    """A hash of an engine, its parameters and everything else that a measurement depends on."""
+    whole = json.dumps([FORMAT, engine, sorted(parameters.items()), rest], sort_keys=True)
+    return f"{re.sub(r'[^A-Za-z0-9.-]', '_', engine)}-{hashlib.blake2b(whole.encode(), digest_size=8).hexdigest()}"
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file so that it is either whole or not there.
+
+    Raises:
+        StoreError: it cannot be written, such as on a full disk.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror or error}); free some space or choose another folder."
+        ) from error
+
+
+def _read(file: Path) -> Record | None:
+    """A record, or None where the file holds none that is whole."""
+    try:
+        if file.stat().st_size > _LARGEST:
+            raise ValueError("too large")
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if found.pop("format", None) != FORMAT:
+            raise ValueError("of another version")
+        record = Record(**found)
+        _check(record)
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        log.warning("%s is no record (%s); what it stands for will be measured again.", file, error)
+        return None
+    return record
+
+
+def _check(record: Record) -> None:
+    for value in (record.parameters, record.settings, record.data, record.versions, record.machine, record.figures):
+        if not isinstance(value, dict):
+            raise ValueError("a part of it is no object")
+    if not all(isinstance(text, str) for text in (record.engine, record.reason, record.date, record.key)):
+        raise ValueError("a part of it is no text")
+    numbers = all(isinstance(value, int | float | None) for value in record.figures.values())
+    if not numbers or not (record.reason or {"recall", "single_qps"} <= record.figures.keys()):
+        raise ValueError("its figures are not whole")
