@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagekin.errors import IndexingError, InputError
+from imagekin.index import gpus
 from imagekin.index.base import Index
 from imagekin.index.best import Found
 from imagekin.index.factory import Factory, Tuned, held_out_last, tune
@@ -40,6 +42,7 @@ class Faiss(Index):
         rerank: candidates re-ranked for each wanted hit; None = tuned, 1 where codes are exact.
         sample: rows to train on at most.
         threads: cores used for building and for batches of queries; 0 = all.
+        gpu: search a copy on the GPUs, which share the rows; for Flat and IVF, with a GPU build of FAISS.
     """
 
     engine: ClassVar[str] = "faiss"
@@ -52,6 +55,7 @@ class Faiss(Index):
             "rerank": None,
             "sample": 65536,
             "threads": 0,
+            "gpu": False,
         }
     )
     can_add: ClassVar[bool] = True
@@ -63,6 +67,11 @@ class Faiss(Index):
         super().__init__(dim, metric, **parameters)
         self._faiss: Any = importlib.import_module("faiss")
         self._index: Any = None
+        self._asked: Any = None  # what searches ask: the index itself, or its copy on the GPUs
+        self._gpu = bool(self.parameters["gpu"])
+        if self._gpu:
+            gpus.check(self._faiss)
+            self._turn = threading.Lock()  # a GPU's working memory serves one search at a time
         self._mapped = False
         self._order = np.empty(0, np.int64)
         self._kind = Factory(str(self.parameters["factory"]))
@@ -86,10 +95,10 @@ class Faiss(Index):
         return self._kind.least_rows
 
     def _filters(self) -> bool:
-        return self._kind.filters
+        return self._kind.filters and not self._gpu
 
     def _adds(self) -> bool:
-        return not self._mapped  # a mapped index cannot grow
+        return not self._mapped and not self._gpu  # a mapped index cannot grow; a copy would have to be made anew
 
     def _rerank(self) -> int:
         return self.tuned.rerank
@@ -102,10 +111,16 @@ class Faiss(Index):
                 self._train(index)
             known = len(order) - held_out
             self._take(order[:known])
+            self._serve()
             sample = order[known:]
             arguments = self._rows, self.metric, sample, self._kind, self.parameters
             self.tuned = tune(*arguments, candidates=self._candidate_rows)
             self._take(sample)
+            self._serve()
+
+    def _serve(self) -> None:
+        """Let searches ask the index as it is now."""
+        self._asked = gpus.copied(self._faiss, self._index, self._kind.text) if self._gpu else self._index
 
     def _train(self, index: Any) -> None:
         """Learn lists on all cores and codes on one.
@@ -138,10 +153,9 @@ class Faiss(Index):
         self._order = np.concatenate([self._order, np.arange(start, start + len(vectors))])
 
     def _search(self, queries: Vectors, k: int, allowed: Mask | None) -> Found:
-        settings, _held = self._settings(self.tuned.width, k, allowed)
         # one query on several OpenMP threads is slower than on one
         with _threads(self._faiss, 1 if len(queries) == 1 else int(self.parameters["threads"])):
-            keys, places = self._index.search(queries, k, params=settings)
+            keys, places = self._hits(queries, k, self.tuned.width, allowed)
         if self.metric == "euclidean":
             keys = np.sqrt(np.maximum(keys, 0))
         else:
@@ -154,8 +168,20 @@ class Faiss(Index):
         return np.where(places < 0, np.int64(-1), self._order[np.maximum(places, 0)])
 
     def _candidate_rows(self, queries: Vectors, *, k: int, width: int) -> NDArray[np.int64]:
-        settings = self._settings(width, k, None)[0]
-        return self._numbers(self._index.search(prepared(queries, self.metric), k, params=settings)[1])
+        return self._numbers(self._hits(prepared(queries, self.metric), k, width, None)[1])
+
+    def _hits(self, queries: Vectors, k: int, width: int, allowed: Mask | None) -> Any:
+        """FAISS's keys and its own row numbers."""
+        if not self._gpu or k > gpus.MAX_K:
+            settings, _held = self._settings(width, k, allowed)
+            return self._index.search(queries, k, params=settings)
+        if self._kind.lists:
+            gpus.visit(self._faiss, self._asked, max(width, self._least_lists(k)))
+        return self._asked.search(queries, k)
+
+    def _least_lists(self, k: int, more: float = 1.0) -> int:
+        """Lists that hold 4 k rows on average, more where a filter leaves fewer of them."""
+        return int(4 * self._kind.lists * k * more / max(1, self._index.ntotal))
 
     def _settings(self, width: int, k: int, allowed: Mask | None) -> tuple[Any, Any]:
         """FAISS's search parameters, or None where the index has none, and what they point at."""
@@ -167,9 +193,7 @@ class Faiss(Index):
             words["sel"] = faiss.IDSelectorBitmap(bits)
             more = len(allowed) / max(1, int(np.count_nonzero(allowed)))
         if kind.lists:
-            # as many lists as hold 4 k rows on average, more where a filter leaves fewer of them
-            least = 4 * kind.lists * k * more / max(1, self._index.ntotal)
-            words["nprobe"] = int(min(kind.lists, max(width * more, least, 1)))
+            words["nprobe"] = int(min(kind.lists, max(width * more, self._least_lists(k, more), 1)))
             return faiss.SearchParametersIVF(**words), bits
         if kind.graph:
             words["efSearch"] = int(max(width * (2 * more if bits is not None else 1), k))
@@ -189,6 +213,7 @@ class Faiss(Index):
         except (RuntimeError, OSError, ValueError, TypeError) as error:
             raise IndexingError(f"FAISS cannot read {folder / _FILE} ({error}); build the index again.") from error
         self._mapped = True
+        self._serve()
 
     def _memory(self) -> int:
         if self._mapped:
