@@ -21,6 +21,9 @@ from imagekin.types import Distances, Vectors
 
 METRICS: Final = ("cosine", "euclidean", "inner")
 
+_SMALL: Final = 1e-16
+"""Lengths whose squares are still exact to float32's own precision."""
+
 
 def check_metric(metric: str) -> str:
     """Return *metric* if it is known.
@@ -44,14 +47,18 @@ def as_vectors(data: ArrayLike, dim: int | None = None, *, what: str = "vectors"
     Raises:
         InputError: wrong shape or length, not numbers, NaN or infinity.
     """
-    array = np.asarray(data)
+    expected = f"(n, {dim})" if dim is not None else "(n, dim)"
+    try:
+        array = np.asarray(data)
+    except ValueError:
+        raise InputError(f"{what} must have shape {expected}, not rows of unequal length.") from None
     if array.dtype.kind not in "fiub":
         raise InputError(f"{what} must be real numbers, not {array.dtype}.")
-    array = np.ascontiguousarray(array, dtype=np.float32)
-    if array.ndim == 1:
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused below
+        array = np.ascontiguousarray(array, dtype=np.float32)
+    if np.ndim(data) == 1:
         array = array[None, :]
     if array.ndim != 2 or (dim is not None and array.shape[1] != dim):
-        expected = f"(n, {dim})" if dim is not None else "(n, dim)"
         raise InputError(f"{what} must have shape {expected}, not {np.shape(data)}.")
     finite = np.isfinite(array).all(axis=1)
     if not finite.all():
@@ -62,7 +69,12 @@ def as_vectors(data: ArrayLike, dim: int | None = None, *, what: str = "vectors"
 def normalized(vectors: Vectors) -> Vectors:
     """Rows scaled to length 1; a zero row stays zero.  Shape ``(n, dim)`` in and out."""
     norms: Vectors = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
-    norms[norms == 0] = 1
+    if len(norms) and not (norms.min() > _SMALL and norms.max() < np.inf):
+        # squares of these do not fit into float32
+        exact = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+        exact[exact == 0] = 1
+        scaled: Vectors = (vectors / exact).astype(np.float32)
+        return scaled
     return vectors / norms
 
 

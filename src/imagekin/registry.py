@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from imagekin.errors import MissingPackageError, UnknownNameError
 
@@ -34,6 +34,10 @@ class Entry:
     def installed(self) -> bool:
         """Whether every package it needs can be found; imports none of them."""
         return all(importlib.util.find_spec(name) is not None for name in self.requires)
+
+
+_DISTRIBUTIONS: Final = {"faiss": "faiss-cpu"}
+"""Packages that are called otherwise where pip finds them."""
 
 
 class Registry(Mapping[str, Entry]):
@@ -84,16 +88,20 @@ class Registry(Mapping[str, Entry]):
         """
         row = self[name]
         module, _, attribute = row.target.partition(":")
+        if not row.installed():
+            raise self._missing(name, ", ".join(row.requires))
         try:
             return getattr(importlib.import_module(module), attribute)
-        except ImportError as error:
-            if row.installed() and not isinstance(error, ModuleNotFoundError):
-                raise
-            package = f"imagekin[{row.extra}]" if row.extra else (error.name or row.target)
-            raise MissingPackageError(
-                f"the {self.kind} {name!r} needs a package that is not installed ({error.name or error}); "
-                f'install it with: pip install "{package}"'
-            ) from error
+        except ModuleNotFoundError as error:
+            raise self._missing(name, error.name or str(error)) from error
+
+    def _missing(self, name: str, packages: str) -> MissingPackageError:
+        extra = self[name].extra
+        package = f"imagekin[{extra}]" if extra else _DISTRIBUTIONS.get(packages, packages)
+        return MissingPackageError(
+            f"the {self.kind} {name!r} needs a package that is not installed ({packages}); "
+            f'install it with: pip install "{package}"'
+        )
 
     def _unknown(self, name: str) -> str:
         import difflib
