@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from imagekin.errors import IndexingError, InputError
 from imagekin.index import ENGINES, create, parse
+from imagekin.testing.answers import check_answer, clustered
 from imagekin.testing.engines import check_engine
+from imagekin.types import Vectors
 
 SPECS = [
+    ("annoy:trees=20,threads=1", 0.9),
     ("hnswlib:threads=1", 0.9),
+    ("ngt:epsilon=0.1,threads=1", 0.9),
     ("nmslib:threads=1", 0.9),
     ("usearch:threads=1", 0.9),
     ("usearch:dtype=f32,threads=1", 0.9),
@@ -19,15 +26,171 @@ SPECS = [
     ("voyager:threads=1", 0.9),
     ("voyager:dtype=e4m3,threads=1", 0.9),
 ]
+GRAPHS = ["annoy", "hnswlib", "ngt", "nmslib", "usearch", "voyager"]
 
 
-def need(engine: str) -> None:
-    """Skip where the engine's package is not installed, unless all of them have to be."""
-    if not ENGINES[engine].installed() and os.environ.get("IMAGEKIN_ALL_ENGINES") != "1":
-        pytest.skip(f"{engine} is not installed")
+def make(spec: str, dim: int = 16, metric: str = "cosine") -> Any:
+    """An engine; skipped where its package is not installed, unless all of them have to be."""
+    name = parse(spec)[0]
+    if not ENGINES[name].installed() and os.environ.get("IMAGEKIN_ALL_ENGINES") != "1":
+        pytest.skip(f"{name} is not installed")
+    return create(spec, dim, metric)
+
+
+def built(spec: str, vectors: Vectors, metric: str = "cosine") -> Any:
+    index = make(spec, vectors.shape[1], metric)
+    index.build(range(len(vectors)), vectors)
+    return index
 
 
 @pytest.mark.parametrize(("spec", "recall"), SPECS)
 def test_conformance(spec: str, recall: float, tmp_path: Path) -> None:
-    need(parse(spec)[0])
+    make(spec)
     check_engine(lambda dim, metric: create(spec, dim, metric), tmp_path, recall=recall)
+
+
+@pytest.mark.parametrize("engine", GRAPHS)
+def test_k_hits_come_where_the_graph_reaches_fewer(engine: str) -> None:
+    # islands of equal rows: links lead nowhere else, and libraries raise or return less than k
+    vectors = np.repeat(clustered(5, 16), 200, axis=0)
+    index = built(f"{engine}:threads=1", vectors)
+    ids, distances = index.search(vectors[:1], 300)
+    known = dict(enumerate(vectors))
+    check_answer((ids, distances), vectors[:1], known, "cosine")
+    index.remove(range(990))
+    check_answer(index.search(vectors[::200], 20), vectors[::200], {n: known[n] for n in range(990, 1000)}, "cosine")
+
+
+@pytest.mark.parametrize("engine", GRAPHS)
+def test_many_hits_are_found_as_surely_as_ten(engine: str) -> None:
+    rows, queries = np.split(clustered(2020, 16), [2000])
+    index = built(f"{engine}:recall=0.95,threads=1", rows)
+    known = dict(enumerate(rows))
+    for k in (1, 10, 100):
+        check_answer(index.search(queries, k), queries, known, "cosine", recall=0.9)
+
+
+@pytest.mark.parametrize("engine", ["hnswlib", "ngt", "usearch", "voyager"])
+def test_a_graph_grows_beyond_the_room_it_was_made_with(engine: str) -> None:
+    vectors = clustered(2030, 16)
+    index = make(f"{engine}:threads=1")
+    index.build(range(100), vectors[:100])
+    for start in range(100, 2000, 100):
+        index.add(range(start, start + 100), vectors[start : start + 100])
+    assert index._built == 2000
+    check_answer(
+        index.search(vectors[2000:], 10), vectors[2000:], dict(enumerate(vectors[:2000])), "cosine", recall=0.95
+    )
+
+
+@pytest.mark.parametrize("engine", ["annoy", "nmslib"])
+def test_rows_added_to_a_library_that_would_lose_them_are_found(engine: str) -> None:
+    vectors = clustered(700, 16)
+    index = built(f"{engine}:threads=1", vectors[:600])
+    index.add(range(600, 700), vectors[600:])
+    ids, distances = index.search(vectors[600:], 1)
+    assert ids[:, 0].tolist() == list(range(600, 700))
+    assert distances.max() < 1e-6
+    assert not index.wants_rebuild
+    index.add([1000], vectors[:1])
+    index.remove(range(100))
+    assert index.wants_rebuild
+
+
+def test_hnswlib_honours_its_filter_down_to_a_few_rows() -> None:
+    rows, queries = np.split(clustered(3020, 16), [3000])
+    index = built("hnswlib:threads=1", rows)
+    for step in (2, 9, 50, 600):
+        allowed = np.arange(0, 3000, step)
+        known = {int(n): rows[n] for n in allowed}
+        check_answer(index.search(queries, 10, allow=allowed), queries, known, "cosine", recall=0.97)
+
+
+def test_voyager_and_ngt_are_given_rows_in_the_layout_they_read() -> None:
+    # Voyager stores, and NGT searches, arrays of another layout wrongly and says nothing
+    wide = np.zeros((800, 32), np.float32)
+    wide[:, ::2] = clustered(800, 16)
+    for engine in ("voyager", "ngt"):
+        index = make(f"{engine}:threads=1", 16, "euclidean")
+        index.build(range(800), wide[:, ::2])
+        ids, distances = index.search(np.asfortranarray(wide[:50, ::2]), 1)
+        assert ids[:, 0].tolist() == list(range(50)), engine
+        assert distances.max() < 1e-3, engine
+
+
+def test_usearch_writes_nothing_where_a_line_is_short() -> None:
+    rows = clustered(400, 16)
+    index = built("usearch:dtype=f32,threads=1", rows)
+    index.remove(range(0, 390))
+    ids, distances = index.search(rows[:20], 30)
+    assert set(ids[:, :10].ravel().tolist()) == set(range(390, 400))
+    assert (ids[:, 10:] == -1).all()
+    assert np.isinf(distances[:, 10:]).all()
+
+
+def test_usearch_is_mapped_when_opened_and_takes_changes_beside_the_file(tmp_path: Path) -> None:
+    rows = clustered(700, 16)
+    index = built("usearch:threads=1", rows[:600])
+    index.save(tmp_path / "index")
+    opened = type(index).open(tmp_path / "index", 16, **index.parameters)
+    assert index.memory_bytes() > opened.memory_bytes() == opened._rows.memory_bytes()
+    opened.add(range(600, 700), rows[600:])
+    opened.remove([600, 3])
+    known = {n: rows[n] for n in range(700) if n not in (600, 3)}
+    check_answer(opened.search(rows[::70], 10), rows[::70], known, "cosine", recall=0.95)
+    assert opened._built == 600
+    opened.rebuild()
+    assert opened._built == 698
+
+
+@pytest.mark.parametrize(("spec", "metric"), [("usearch:dtype=f16", "euclidean"), ("usearch:dtype=f16", "inner")])
+def test_numbers_beyond_float16_do_not_become_infinite(spec: str, metric: str) -> None:
+    rows = clustered(600, 16)
+    rows[::7] *= 1e6
+    index = built(f"{spec},threads=1", rows, metric)
+    ids, distances = index.search(rows[:30], 10)
+    assert np.isfinite(distances).all()
+    assert (ids >= 0).all()
+    if metric == "euclidean":
+        assert (distances[:, 0] <= 1).all()
+
+
+@pytest.mark.parametrize("spec", ["usearch:dtype=i8", "voyager:dtype=e4m3", "voyager:dtype=f8"])
+def test_short_codes_are_ranked_anew_by_the_stored_vectors(spec: str) -> None:
+    rows, queries = np.split(clustered(2020, 32), [2000])
+    index = built(f"{spec},recall=0.95,threads=1", rows)
+    check_answer(index.search(queries, 10), queries, dict(enumerate(rows)), "cosine", recall=0.9)
+    assert index._rerank() >= 1
+
+
+def test_the_setting_of_nmslib_and_hnswlib_serves_every_k_at_once() -> None:
+    # the breadth is one setting for all threads, and NMSLIB returns no more rows than its breadth
+    rows, queries = np.split(clustered(1030, 16), [1000])
+    for engine in ("nmslib", "hnswlib"):
+        index = built(f"{engine}:ef=10,threads=1", rows)
+        before = index.search(queries, 10)
+        assert (index.search(queries, 200)[0] >= 0).all()
+        assert np.array_equal(index.search(queries, 10)[0], before[0])
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["hnswlib:M=0", "hnswlib:ef=1.5", "hnswlib:recall=0", "hnswlib:recall=1.1", "annoy:trees=-1", "ngt:epsilon=-1",
+     "ngt:epsilon='wide'", "usearch:dtype=f64", "voyager:dtype=f16", "nmslib:threads=-1"],
+)  # fmt: skip
+def test_a_parameter_without_sense_is_refused(spec: str) -> None:
+    make(parse(spec)[0])
+    with pytest.raises(InputError, match=parse(spec)[0] if "recall" not in spec else "recall"):
+        make(spec)
+
+
+@pytest.mark.parametrize("engine", GRAPHS)
+def test_a_file_that_the_library_cannot_read_is_one_sentence(engine: str, tmp_path: Path) -> None:
+    index = built(f"{engine}:threads=1", clustered(300, 16))
+    folder = tmp_path / "index"
+    index.save(folder)
+    own = [file for file in folder.iterdir() if file.suffix not in (".npy", ".json", ".bin")]
+    biggest = max(own, key=lambda file: file.stat().st_size)
+    biggest.write_bytes(b"\0" * 1000)
+    with pytest.raises(IndexingError, match=r"truncated or changed; delete"):
+        type(index).open(folder, 16, **index.parameters)

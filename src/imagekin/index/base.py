@@ -88,17 +88,20 @@ class Index(Engine):
             InputError: k below 1, wrong dim, NaN or infinity.
         """
         asked = as_vectors(queries, self.dim, what="queries")
-        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        if type(k) is not int:
+            k = _whole(k)
+        if k < 1:
             raise InputError(f"k must be a whole number of 1 or more, not {k!r}.")
         with self._gate:
-            rows, within = self._rows, min(int(k), len(self))
+            rows = self._rows
+            within = min(k, len(rows.ids) - rows.dead)
             if not within or not len(asked):
-                return self._padded(asked, int(k))
+                return self._padded(asked, k)
             found, distances = self._nearest(asked, within, allow)
-            ids = np.where(found < 0, np.int64(-1), rows.ids[np.maximum(found, 0)])
+            ids = rows.named(found)
             if within == k:
                 return ids, distances
-            all_ids, all_distances = self._padded(asked, int(k))
+            all_ids, all_distances = self._padded(asked, k)
             all_ids[:, :within], all_distances[:, :within] = ids, distances
             return all_ids, all_distances
 
@@ -200,39 +203,47 @@ class Index(Engine):
         if self._built == 0:
             return scan.nearest(rows, queries, k, self.metric, allowed=allowed)
         found, distances = self._candidates(queries, k, allowed)
-        if self._built < len(rows):
+        if self._built < len(rows.ids):
             tail = scan.nearest(rows, queries, k, self.metric, start=self._built, allowed=allowed)
             found, distances = np.hstack([found, tail[0]]), np.hstack([distances, tail[1]])
+        elif found.shape[1] == k:
+            return found, distances
         return ordered(rows, found, distances, k)
 
     def _candidates(self, queries: Vectors, k: int, allowed: Mask | None) -> Found:
-        """Hits among the built rows; the exact scan answers the queries that the engine leaves short."""
+        """The k best of the built rows, in order; the exact scan answers the queries that the engine leaves short."""
         rows, built = self._rows, self._built
         flags = rows.live[:built] if rows.dead else None
         if allowed is not None:
             flags = allowed[:built] & rows.live[:built]
         want = min(k, built if flags is None else int(np.count_nonzero(flags)))
         if not want:
-            return np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
-        fetch = max(want, 10) * self._rerank() if self._rerank() else want
-        if flags is not None and not self._filters():
+            return self._padded(queries, k)
+        factor, filters = self._rerank(), flags is not None and self._filters()
+        fetch = max(want, 10) * factor if factor else want
+        if flags is not None and not filters:
             fetch += min(4 * fetch, built - int(np.count_nonzero(flags)))
-        if not self._complete() and fetch >= built:
+        if fetch >= built and not self._complete():
             return scan.nearest(rows, queries, k, self.metric, allowed=self._only_built(allowed))
-        with self._turn:
-            asked = prepared(queries, self.metric)
-            found, distances = self._search(asked, min(fetch, built), flags if self._filters() else None)
+        found, distances = self._ask_engine(
+            prepared(queries, self.metric), min(fetch, built), flags if filters else None
+        )
         if flags is not None:
             found = np.where((found >= 0) & flags[np.maximum(found, 0)], found, np.int64(-1))
-        if self._rerank():
+        if factor:
             found, distances = rescored(rows, queries, found, want, self.metric)
-        short = np.flatnonzero((found >= 0).sum(axis=1) < want)
-        if not len(short):
-            return found, distances
-        found, distances = ordered(rows, found, distances, want)
-        only = self._only_built(allowed)
-        found[short], distances[short] = scan.nearest(rows, queries[short], want, self.metric, allowed=only)
+        else:
+            found, distances = ordered(rows, found, distances, want)
+        if found.item(-1) < 0 or (len(found) > 1 and (found[:, -1] < 0).any()):
+            short, only = np.flatnonzero(found[:, -1] < 0), self._only_built(allowed)
+            found[short], distances[short] = scan.nearest(rows, queries[short], want, self.metric, allowed=only)
         return found, distances
+
+    def _ask_engine(self, queries: Vectors, k: int, flags: Mask | None) -> Found:
+        if self._turn is None:
+            return self._search(queries, k, flags)
+        with self._turn:
+            return self._search(queries, k, flags)
 
     def _only_built(self, allowed: Mask | None) -> Mask | None:
         rows = self._rows
@@ -247,3 +258,9 @@ class Index(Engine):
 
     def _identity(self) -> dict[str, Any]:
         return {"engine": self.engine, "metric": self.metric, "dim": self.dim, "parameters": self.parameters}
+
+
+def _whole(k: Any) -> int:
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
+        raise InputError(f"k must be a whole number of 1 or more, not {k!r}.")
+    return int(k)

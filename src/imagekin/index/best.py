@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import lt
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -18,6 +20,9 @@ Found: TypeAlias = tuple[NDArray[np.int64], Distances]
 
 SLACK: Final = 4e-6
 """Bound on the relative rounding error of a float32 product of up to some thousand elements, with room."""
+
+_SHORT_LINE: Final = 128
+"""Hits of one query up to which a list is read quicker than an array."""
 
 _VECDOT: Final[Any] = getattr(np, "vecdot", None)  # NumPy 2; three times as fast as einsum
 
@@ -107,33 +112,41 @@ def merged(parts: Sequence[Best]) -> NDArray[np.int64]:
 
 def rescored(rows: Rows, queries: Vectors, found: NDArray[np.int64], k: int, metric: str) -> Found:
     """The k best of each query's own candidates *found* ``(q, c)`` (−1 = none), with exact distances, in order."""
-    numbers = np.full((len(queries), k), -1, np.int64)
-    distances = np.full((len(queries), k), np.inf, np.float32)
     step = max(1, 4 * BLOCK // max(1, found.shape[1] * rows.dim))
-    for at in range(0, len(queries), step):
-        some = slice(at, at + step)
-        _rescore(rows, queries[some], found[some], metric, (numbers[some], distances[some]))
-    return numbers, distances
+    if len(queries) <= step:
+        return _rescored(rows, queries, found, k, metric)
+    some = [slice(at, at + step) for at in range(0, len(queries), step)]
+    parts = [_rescored(rows, queries[part], found[part], k, metric) for part in some]
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+def _rescored(rows: Rows, queries: Vectors, found: NDArray[np.int64], k: int, metric: str) -> Found:
+    vectors = rows.gather(np.maximum(found, 0).ravel()).reshape(*found.shape, rows.dim)
+    return ordered(rows, found, rowwise(queries, vectors, metric), k)
+
+
+def settled(found: NDArray[np.int64], distances: Distances) -> bool:
+    """Whether every line ascends strictly to a finite end and no row is missing, so that nothing is left to order."""
+    if len(found) == 1 and distances.shape[1] <= _SHORT_LINE:
+        line = distances[0].tolist()  # Python is quicker than NumPy on so few numbers
+        return line[-1] < math.inf and min(found[0].tolist()) >= 0 and all(map(lt, line, line[1:]))
+    ascending = bool((distances[:, :-1] < distances[:, 1:]).all())
+    return ascending and bool((distances[:, -1] < np.inf).all()) and int(found.min()) >= 0
 
 
 def ordered(rows: Rows, found: NDArray[np.int64], distances: Distances, k: int) -> Found:
     """Sort each line by (distance, id), drop what is −1, cut to k, pad."""
+    if found.shape[1] >= k > 0 and len(found) and settled(found, distances):
+        return (found, distances) if found.shape[1] == k else (found[:, :k], distances[:, :k])
     numbers = np.full((len(found), k), -1, np.int64)
     result = np.full((len(found), k), np.inf, np.float32)
     if not found.shape[1] or not len(rows):
         return numbers, result
     distances = np.where(found < 0, np.float32(np.inf), distances)
-    order = np.lexsort((rows.ids[found], distances), axis=1)[:, :k]
-    numbers[:, : order.shape[1]] = np.take_along_axis(found, order, axis=1)
-    result[:, : order.shape[1]] = np.take_along_axis(distances, order, axis=1)
+    order = np.lexsort((rows.named(found), distances), axis=1)[:, :k]
+    lines, width = np.arange(len(found))[:, None], order.shape[1]
+    numbers[:, :width], result[:, :width] = found[lines, order], distances[lines, order]
     return numbers, result
-
-
-def _rescore(rows: Rows, queries: Vectors, found: NDArray[np.int64], metric: str, into: Found) -> None:
-    real = np.maximum(found, 0)
-    vectors = rows.gather(real.ravel()).reshape(*found.shape, rows.dim)
-    numbers, distances = ordered(rows, found, rowwise(queries, vectors, metric), into[0].shape[1])
-    into[0][:], into[1][:] = numbers, distances
 
 
 def _products(queries: Vectors, vectors: Vectors) -> NDArray[np.float32]:

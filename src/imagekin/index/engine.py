@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -59,7 +59,7 @@ class Engine(ABC):
         self._rows = Rows(dim)
         self._built = 0
         self._gate = Gate()
-        self._turn: AbstractContextManager[Any] = nullcontext() if self.thread_safe else threading.Lock()
+        self._turn: AbstractContextManager[Any] | None = None if self.thread_safe else threading.Lock()
 
     @abstractmethod
     def _search(self, queries: Vectors, k: int, allowed: Mask | None) -> Found:
@@ -71,7 +71,8 @@ class Engine(ABC):
             allowed: ``(built,)`` flags, given only where ``can_filter``; else None.
 
         Returns:
-            Row numbers and distances in the unit of ``distance.py``, ``(q, k)``, any order, −1 where there is none.
+            Row numbers and distances in the unit of ``distance.py``, ``(q, k)``, any order, −1 and ``inf`` where there
+            is none.  Both are the caller's.
         """
 
     def _build(self) -> None:  # noqa: B027 - a hook that an engine may leave out

@@ -11,10 +11,10 @@ import hnswlib
 import numpy as np
 from numpy.typing import NDArray
 
-from imagekin.errors import IndexingError
 from imagekin.index.best import Found
+from imagekin.index.native import converted
 from imagekin.index.rows import Mask
-from imagekin.index.tuned import Tuned, converted
+from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
 
 _FILE: Final = "graph.hnswlib"
@@ -34,17 +34,17 @@ class Hnswlib(Tuned):
     """
 
     engine: ClassVar[str] = "hnswlib"
-    options: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {"M": 16, "ef_construction": 200, "ef": None, "recall": 0.99, "threads": 0}
-    )
+    options: ClassVar[Mapping[str, Any]] = MappingProxyType({**COMMON, "M": 16, "ef_construction": 200, "ef": None})
+    labels: ClassVar[bool] = True
     can_add: ClassVar[bool] = True
     can_remove: ClassVar[bool] = True
     can_filter: ClassVar[bool] = True
 
-    def _clear(self, count: int) -> None:
-        self._index = self._empty()
-        words = self.parameters
-        self._index.init_index(count, ef_construction=words["ef_construction"], M=words["M"])
+    def _fill(self, rows: NDArray[np.int64]) -> None:
+        self._index, words = self._empty(), self.parameters
+        self._index.init_index(len(self._rows), ef_construction=words["ef_construction"], M=words["M"])
+        for some, vectors in self._pieces(rows):
+            self._take(some, vectors)
 
     def _empty(self) -> Any:
         return hnswlib.Index("l2" if self.metric == "euclidean" else "ip", self.dim)
@@ -60,16 +60,18 @@ class Hnswlib(Tuned):
             self._index.mark_deleted(row)
 
     def _tell(self, width: float) -> None:
-        self._index.set_ef(int(width))
+        self._told = int(width)
+        self._index.set_ef(self._told)
 
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
         may = None if allowed is None else allowed.tolist().__getitem__
-        reach = self._reach(k, width)
+        # the breadth is one setting for all threads; asking for more hits is a wider search too
+        reach = k if width <= self._told else max(k, int(width))
         found = self._query(queries, reach, may)
         if reach > k and found is None:
             found = self._query(queries, k, may)
         if found is not None:
-            return found[0][:, :k], found[1][:, :k]
+            return found if reach == k else (found[0][:, :k], found[1][:, :k])
         if len(queries) == 1:
             return np.full((1, k), -1, np.int64), np.full((1, k), np.inf, np.float32)
         lines = [self._ask(query[None], k, width, allowed) for query in queries]
@@ -92,10 +94,7 @@ class Hnswlib(Tuned):
 
     def _read(self, folder: Path) -> None:
         self._index = self._empty()
-        try:
-            self._index.load_index(str(folder / _FILE))
-        except RuntimeError as error:
-            raise IndexingError(f"hnswlib cannot read {folder / _FILE} ({error}); build the index again.") from error
+        self._index.load_index(str(folder / _FILE))
 
     def _memory(self) -> int:
         return int(self._index.index_file_size())

@@ -11,11 +11,10 @@ import nmslib
 import numpy as np
 from numpy.typing import NDArray
 
-from imagekin.errors import IndexingError
 from imagekin.index.best import Found
 from imagekin.index.gate import Gate
 from imagekin.index.rows import Mask
-from imagekin.index.tuned import Tuned
+from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
 
 _FILE: Final = "graph.nmslib"
@@ -24,8 +23,6 @@ _SPACES: Final = {"cosine": "cosinesimil", "euclidean": "l2", "inner": "negdotpr
 
 class Nmslib(Tuned):
     """HNSW (Malkov, Yashunin 2018) by NMSLIB, which takes no rows after it is built.
-
-    To measure recall on rows that it does not hold, it is built twice; a given ``ef`` saves the first time.
 
     Parameters:
         M: links of a row; twice as many in the lowest layer.
@@ -36,41 +33,37 @@ class Nmslib(Tuned):
     """
 
     engine: ClassVar[str] = "nmslib"
-    options: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {"M": 16, "ef_construction": 200, "ef": None, "recall": 0.99, "threads": 0}
-    )
+    options: ClassVar[Mapping[str, Any]] = MappingProxyType({**COMMON, "M": 16, "ef_construction": 200, "ef": None})
+    labels: ClassVar[bool] = True
 
     def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
         super().__init__(dim, metric, **parameters)
         self._breadth = Gate()
 
-    def _clear(self, count: int) -> None:
-        self._index = self._empty()
-
     def _empty(self) -> Any:
         return nmslib.init(method="hnsw", space=_SPACES[self.metric], data_type=nmslib.DataType.DENSE_VECTOR)
 
-    def _take(self, rows: NDArray[np.int64], vectors: Vectors) -> None:
-        self._index.addDataPointBatch(vectors, rows.astype(np.int32))
-
-    def _finish(self) -> None:
-        words = self.parameters
+    def _fill(self, rows: NDArray[np.int64]) -> None:
+        self._index, words = self._empty(), self.parameters
+        for some, vectors in self._pieces(rows):
+            self._index.addDataPointBatch(vectors, some.astype(np.int32))
         settings = {"M": words["M"], "efConstruction": words["ef_construction"], "indexThreadQty": self._threads}
         self._index.createIndex({**settings, "post": 0}, print_progress=False)
 
     def _tell(self, width: float) -> None:
-        self._index.setQueryTimeParams({"efSearch": int(width)})
+        self._told = int(width)
+        self._index.setQueryTimeParams({"efSearch": self._told})
 
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
-        reach = self._reach(k, width)
-        if reach <= width:
+        reach, told = max(k, int(width)), self._told
+        if reach <= told:
             with self._breadth:
                 return self._query(queries, k)
         # NMSLIB returns no more rows than its breadth, which is one setting for all threads
         with self._breadth.alone:
             self._tell(reach)
             found = self._query(queries, k)
-            self._tell(width)
+            self._tell(told)
             return found
 
     def _query(self, queries: Vectors, k: int) -> Found:
@@ -78,6 +71,8 @@ class Nmslib(Tuned):
             lines = [self._index.knnQuery(queries[0], k)]
         else:
             lines = self._index.knnQueryBatch(queries, k, num_threads=self._threads)
+        if len(lines) == 1 and len(lines[0][0]) == k:
+            return lines[0][0][None].astype(np.int64), self._distances(lines[0][1][None])
         if all(len(rows) >= k for rows, _ in lines):
             found = np.stack([rows[:k] for rows, _ in lines]).astype(np.int64)
             return found, self._distances(np.stack([keys[:k] for _, keys in lines]))
@@ -99,11 +94,8 @@ class Nmslib(Tuned):
 
     def _read(self, folder: Path) -> None:
         self._index = self._empty()
-        try:
-            self._index.loadIndex(str(folder / _FILE), load_data=True)
-        except RuntimeError as error:
-            raise IndexingError(f"NMSLIB cannot read {folder / _FILE} ({error}); build the index again.") from error
+        self._index.loadIndex(str(folder / _FILE), load_data=True)
 
     def _memory(self) -> int:
         # it keeps every vector twice: as it came, and in the graph beside the links
-        return self._built * (8 * self.dim + 4 * (2 * self.parameters["M"] + 1) + 48)
+        return self._built * (8 * self.dim + 4 * (2 * int(self.parameters["M"]) + 1) + 48)

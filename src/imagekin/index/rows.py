@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from imagekin.distance import as_vectors, check_metric, normalized
+from imagekin.distance import as_vectors, normalized
 from imagekin.errors import InputError
 from imagekin.types import Ids, Vectors
 
@@ -49,7 +49,8 @@ class Rows:
     def __init__(self, dim: int) -> None:
         self.dim = dim
         self.chunks: list[Chunk] = []
-        self.ids: Ids = np.empty(0, np.int64)
+        self._names: Ids = np.full(1, -1, np.int64)  # ids, and behind them what row −1 is called
+        self.ids: Ids = self._names[:-1]
         self.live: Mask = np.empty(0, np.bool_)
         self.norms: NDArray[np.float32] = np.empty(0, np.float32)
         self.dead = 0
@@ -83,10 +84,15 @@ class Rows:
         if not len(stored):
             return
         self._join(Chunk(len(self), stored, owned))
-        self.ids = np.concatenate([self.ids, numbers])
+        self._names = np.concatenate([self.ids, numbers, self._names[-1:]])
+        self.ids = self._names[:-1]
         self.live = np.concatenate([self.live, np.ones(len(numbers), np.bool_)])
         self.norms = np.concatenate([self.norms, np.full(len(numbers), np.nan, np.float32)])
         self._order = self._range = None
+
+    def named(self, rows: NDArray[np.int64]) -> Ids:
+        """Ids of *rows*, of any shape; −1 for −1."""
+        return self._names.take(rows)
 
     def locate(self, ids: ArrayLike) -> NDArray[np.int64]:
         """Row numbers of the live rows among *ids*, ascending; ids that are not here are left out."""
@@ -250,4 +256,4 @@ def widen(stored: Stored, out: Vectors) -> Vectors:
 
 def prepared(vectors: Vectors, metric: str) -> Vectors:
     """What an engine without cosine stores: rows of length 1 under cosine, else *vectors* itself."""
-    return normalized(vectors) if check_metric(metric) == "cosine" else vectors
+    return normalized(vectors) if metric == "cosine" else vectors

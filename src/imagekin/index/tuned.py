@@ -1,210 +1,97 @@
-"""An engine with one setting that trades time for recall: chosen on held-out rows when the index is built."""
+"""An engine with one setting that trades time for recall: chosen when the index is built, and saved along."""
 
 from __future__ import annotations
 
 import json
 import logging
-import math
-import os
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imagekin.errors import InputError
-from imagekin.index import scan
+from imagekin.errors import IndexingError, InputError
+from imagekin.index import effort, scan
 from imagekin.index.base import Index
-from imagekin.index.best import Found, rescored
+from imagekin.index.best import Found
+from imagekin.index.effort import Choice, Effort, K, Probe
 from imagekin.index.factory import held_out_last
-from imagekin.index.rows import Mask, Rows, prepared
+from imagekin.index.native import cores
+from imagekin.index.rows import Mask, prepared
 from imagekin.types import Vectors
 
 log = logging.getLogger(__name__)
 
-_K: Final = 10
 _BLOCK: Final = 16384
 _FEW: Final = 20
-"""Held-out rows below which nothing is learnt; the widest setting serves then, which costs little on so few rows."""
+"""Held-out rows below which there is nothing to learn from them."""
+
+_WIDEST: Final = 16384
+"""Candidates beyond which the exact scan is the quicker way."""
 
 _STATE: Final = "engine.json"
+_ORDER: Final = "order.npy"
+
+COMMON: Final[Mapping[str, Any]] = MappingProxyType({"recall": 0.99, "threads": 0})
+"""Options of nearly every engine here: the share of the true 10 nearest to find; cores for building and batches."""
 
 
 class Tuned(Index):
-    """The part that engines with a *width* share: candidates kept, nodes visited, or how far around to look.
+    """The part that engines with a *width* share: candidates kept, lists visited, or how far around to look.
 
-    The index is first filled without a few random rows, which then are the queries: rows inside are too easy, as a
-    graph leads from each straight to its neighbours.  The least width that finds the asked share of the true 10
-    nearest, by distance so that ties count, and one standard error more, is kept.  Where no width does, searches are
-    exact and the log says so.
+    An engine that takes rows is first filled without a few random ones, which then are the queries: rows inside are too
+    easy, as a graph leads from each straight to its neighbours.  Queries of the others, and of an engine that has grown
+    by a quarter, are rows moved a little (see ``effort.moved``).  The quickest setting that finds the asked share of
+    the true 10 nearest, by distance so that ties count, and one standard error more, is kept; so is the width for 100
+    hits.  Where no width is enough, searches are exact and the log says so.
 
     Attributes:
-        knob: the parameter that fixes the width; None there = tuned.
-        width: what searches use; None = no width is enough.
-        reached: recall measured at that width, None where it was given or there were too few rows to measure.
-        factor: candidates to re-rank for each hit (see ``_rerank``).
+        knob: the option that fixes the width; None there = tuned.  Empty: there is no width.
+        choices: options that are one of a few values.
+        labels: whether the library knows rows by their numbers; otherwise it counts them as they come.
+        tuned: the settings.
     """
 
     knob: ClassVar[str] = "ef"
+    choices: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({})
+    labels: ClassVar[bool] = False
 
     def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
         super().__init__(dim, metric, **parameters)
-        recall = self.parameters["recall"]
-        if isinstance(recall, bool) or not isinstance(recall, (int, float)) or not 0 < recall <= 1:
-            raise InputError(f"recall must be above 0 and at most 1, not {recall!r}.")
-        for name in self.options.keys() - {"recall"}:
+        for name in self.options:
             self._check_option(name, self.parameters[name])
-        self.width: float | None = self.parameters[self.knob]
-        self.reached: float | None = None
-        self.factor = self._factors()[-1]
-        self._counted = 0
+        self.tuned = Effort()
+        self._order: NDArray[np.int64] | None = None
         self._threads = int(self.parameters.get("threads") or 0) or cores()
 
     def _check_option(self, name: str, value: Any) -> None:
-        """Options are whole numbers of the kind of their default unless an engine says otherwise."""
+        """A recall, one of ``choices``, or a whole number, of 1 or more unless 0 is the default."""
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
         least = 0 if self.options[name] == 0 else 1
-        optional = self.options[name] is None
-        if value is None and optional:
-            return
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InputError(f"{self.engine}'s {name} must be a whole number of {least} or more, not {value!r}.")
+        if name == "recall":
+            good, wanted = number and 0 < value <= 1, "above 0 and at most 1"
+        elif name in self.choices:
+            good, wanted = value in self.choices[name], f"one of {', '.join(map(repr, self.choices[name]))}"
+        else:
+            good, wanted = number and isinstance(value, int) and value >= least, f"a whole number of {least} or more"
+        if not good and not (value is None and self.options[name] is None):
+            raise InputError(f"{self.engine}'s {name} must be {wanted}, not {value!r}.")
 
     @abstractmethod
-    def _clear(self, count: int) -> None:
-        """Begin an empty structure for *count* rows."""
+    def _fill(self, rows: NDArray[np.int64]) -> None:
+        """Build the structure of these rows (see ``_vectors`` and ``_pieces``) and of no others."""
 
-    @abstractmethod
     def _take(self, rows: NDArray[np.int64], vectors: Vectors) -> None:
         """Add rows by number."""
+        raise NotImplementedError
 
     @abstractmethod
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
-        """``_search`` at a given width; called with widths other than ``self.width`` only after ``_tell``."""
-
-    def _finish(self) -> None:
-        """All rows of a fill have been taken."""
-
-    def _tell(self, width: float) -> None:
-        """Searches will be at this width, for engines that keep it."""
-
-    def _ladder(self, count: int) -> Sequence[float]:
-        """Widths to try, ascending; by default candidates from 10 on, each 1.4 times the one before."""
-        steps = [round(_K * 2 ** (step / 2)) for step in range(22)]
-        return [step for step in steps if step < count] + [min(count, steps[-1] * 2)]
-
-    def _factors(self) -> Sequence[int]:
-        """Numbers of candidates a hit to try, ascending; 0 where the engine's distances are exact."""
-        return (0,)
-
-    def _grown(self, width: float, ratio: float) -> float:
-        """The width for *ratio* times as many rows as it was chosen on, until a rebuild chooses anew.
-
-        Measured: 5 times the rows need 3.5 times the candidates of an HNSW graph for the same recall.
-        """
-        return float(round(width * ratio**0.8))
-
-    @property
-    def wants_rebuild(self) -> bool:
-        """As ``Index``; also when the index has doubled since its width was chosen."""
-        stale = self.parameters[self.knob] is None and 0 < 2 * self._counted < self._built
-        return stale or super().wants_rebuild
-
-    def _least(self) -> int:
-        return 64
-
-    def _rerank(self) -> int:
-        return self.factor
-
-    def _build(self) -> None:
-        given, factors, count = self.parameters[self.knob], self._factors(), len(self._rows)
-        order, held_out = held_out_last(self._rows)
-        self._counted, self.reached, self.factor = count, None, factors[-1]
-        if held_out < _FEW or (given is not None and len(factors) == 1):
-            self._fill(np.arange(count))
-            self._set(given if given is not None else self._ladder(count)[-1])
-            return
-        self._fill(order[:-held_out])
-        self._tune(_Probe(self._rows, self.metric, order[-held_out:]), given)
-        if self.can_add:
-            self._feed(order[-held_out:])
-        else:
-            self._fill(np.arange(count))
-        if self.width is not None:
-            self._tell(self.width)
-
-    def _fill(self, rows: NDArray[np.int64]) -> None:
-        self._clear(len(self._rows))
-        self._feed(rows)
-        self._finish()
-
-    def _feed(self, rows: NDArray[np.int64]) -> None:
-        for at in range(0, len(rows), _BLOCK):
-            some = rows[at : at + _BLOCK]
-            self._take(some, prepared(self._rows.gather(some), self.metric))
-
-    def _set(self, width: float) -> None:
-        self.width = width
-        self._tell(width)
-
-    def _tune(self, probe: _Probe, given: float | None) -> None:
-        factors, target = self._factors(), float(self.parameters["recall"])
-        ladder = self._ladder(len(self._rows) - len(probe)) if given is None else [given]
-
-        def passes(width: float) -> bool:
-            self._tell(width)
-            fetch = _K * max(1, self.factor)
-            return probe.recall(lambda queries: self._ask(queries, fetch, width, None)[0], target)
-
-        for factor in factors:
-            self.factor = factor
-            if len(factors) > 1 and factor != factors[-1] and not passes(ladder[-1]):
-                continue
-            self.width = least_passing(ladder, passes)
-            if self.width is not None:
-                passes(self.width)
-            self.reached = probe.reached
-            if self.width is not None:
-                return
-        if given is not None:
-            self.width = given
-            return
-        log.warning(
-            "%s finds %.3f of the nearest at most, below the recall of %s that was asked for: searches are exact; "
-            "ask for less or choose another engine", self.engine, probe.reached, target
-        )  # fmt: skip
-
-    def _append(self, start: int, vectors: Vectors) -> None:
-        self._take(np.arange(start, start + len(vectors)), vectors)
-        if self.parameters[self.knob] is None and self.width is not None and self._counted:
-            before, now = max(1.0, start / self._counted), max(1.0, (start + len(vectors)) / self._counted)
-            self._set(self._grown(self.width, now / before))
-
-    def _search(self, queries: Vectors, k: int, allowed: Mask | None) -> Found:
-        if self.width is None:
-            return scan.nearest(self._rows, queries, k, self.metric, allowed=self._only_built(allowed))
-        return self._ask(queries, k, self.width, allowed)
-
-    def _reach(self, k: int, width: float) -> int:
-        """Candidates to ask a graph for, whose breadth is the larger of the width and this: k alone up to 10.
-
-        Further hits need more room than their own number to be found as surely as the first ten.
-        """
-        return k if k <= _K * max(1, self.factor) else min(self._built, k + int(width))
-
-    def _save(self, folder: Path) -> None:
-        state = {"width": self.width, "reached": self.reached, "factor": self.factor, "counted": self._counted}
-        (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
-        self._write(folder)
-
-    def _open(self, folder: Path) -> None:
-        state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
-        self.width, self.reached = state["width"], state["reached"]
-        self.factor, self._counted = int(state["factor"]), int(state["counted"])
-        self._read(folder)
-        if self.width is not None:
-            self._tell(self.width)
+        """``_search`` at a given width; rows as the library knows them (see ``labels``), −1 and inf for none."""
 
     @abstractmethod
     def _write(self, folder: Path) -> None:
@@ -212,57 +99,149 @@ class Tuned(Index):
 
     @abstractmethod
     def _read(self, folder: Path) -> None:
-        """Read what ``_write`` wrote."""
+        """Read what ``_write`` wrote; any exception means that it cannot be read."""
 
+    def _tell(self, width: float) -> None:
+        """Searches for up to 10 hits will be at this width, for libraries that keep it."""
 
-def least_passing(ladder: Sequence[float], passes: Callable[[float], bool]) -> float | None:
-    """The least width that passes, to within about a tenth; None if none on the *ladder* (ascending) does."""
-    place = next((place for place, width in enumerate(ladder) if passes(width)), None)
-    if not place:
-        return None if place is None else ladder[0]
-    low, high = ladder[place - 1], ladder[place]
-    for _ in range(2):
-        middle = (low + high) / 2 if isinstance(high, float) else (low + high) // 2
-        if middle == low:
-            break
-        if passes(middle):
-            high = middle
+    def _widths(self) -> Sequence[float]:
+        """Widths to choose from, ascending; called when the structure is there."""
+        return effort.ladder(K, max(K, min(len(self._rows), _WIDEST)))
+
+    def _reranks(self) -> Sequence[int]:
+        """Candidates for each hit to choose from."""
+        return (1,)
+
+    def _lossy(self) -> bool:
+        """Whether the engine's distances are estimates, so that hits get theirs from the stored vectors."""
+        return False
+
+    def _least(self) -> int:
+        return 64
+
+    def _rerank(self) -> int:
+        return self.tuned.rerank if self._lossy() and not self.tuned.hopeless else 0
+
+    def _build(self) -> None:
+        self._order, held = np.arange(len(self._rows)), 0
+        self.tuned = Effort()
+        if self._adds():
+            self._order, held = held_out_last(self._rows) if self._measures() else (self._order, 0)
+        rows = self._order
+        known = len(rows) - (held if held >= _FEW else 0)
+        self._order = _ended(rows[:known]) if self._adds() and not self.labels else None
+        self._fill(rows[:known])
+        sample = rows[known:]
+        self._tune(sample)
+        for at in range(0, len(sample), _BLOCK):
+            some = sample[at : at + _BLOCK]
+            self._grow(some, prepared(self._rows.gather(some), self.metric))
+
+    def _append(self, start: int, vectors: Vectors) -> None:
+        self._grow(np.arange(start, start + len(vectors)), vectors)
+
+    def _grow(self, rows: NDArray[np.int64], vectors: Vectors) -> None:
+        if self._order is not None:
+            self._order = _ended(self._order[:-1], rows)
+        self._take(rows, vectors)
+
+    def _catch_up(self) -> None:
+        super()._catch_up()
+        if 4 * self._built > 5 * self.tuned.count and self._adds():
+            self._tune()
+
+    def _settings(self) -> Choice:
+        """What there is to choose from; what was given stays."""
+        given, rerank = self.parameters.get(self.knob), self.parameters.get("rerank")
+        reranks = [factor for factor in self._reranks() if 4 * K * factor <= len(self._rows)]
+        widths = self._widths() if given is None else [given]
+        return Choice(widths, [int(rerank)] if rerank is not None else reranks or [1], float(self.parameters["recall"]))
+
+    def _measures(self) -> bool:
+        """Whether there may be something to choose."""
+        given = [name for name in (self.knob, "rerank") if self.parameters.get(name, 0) is None]
+        return len(self._rows) - self._rows.dead >= effort.LEAST and (bool(given) or len(self._reranks()) > 1)
+
+    def _tune(self, sample: NDArray[np.int64] | None = None) -> None:
+        """Choose the settings, on rows that the structure does not hold where there are some."""
+        self.tuned, count = Effort(), len(self._rows)
+        choice = self._settings()
+        if not self._measures() or (len(choice.widths) == 1 and len(choice.reranks) == 1):
+            chosen = Effort(choice.widths[-1], choice.widths[-1], choice.reranks[-1])
         else:
-            low = middle
-    return high
+            chosen = effort.find(self._probe(sample), choice)
+        if self.parameters.get(self.knob) is not None:
+            chosen = replace(chosen, hopeless=False)  # as it was asked for
+        if chosen.hopeless:
+            log.warning(
+                "%s finds %.3f of the nearest at most, below the recall of %s that was asked for: searches are exact; "
+                "ask for less or choose another engine", self.engine, chosen.recall, choice.target
+            )  # fmt: skip
+        self.tuned = replace(chosen, count=count)
+        self._tell(chosen.width)
+
+    def _probe(self, sample: NDArray[np.int64] | None) -> Probe:
+        if sample is not None and len(sample):
+            return effort.held_out(self._rows, self.metric, sample, self._found)
+        return effort.moved(self._rows, self.metric, self._found)
+
+    def _found(self, queries: Vectors, k: int, width: float) -> NDArray[np.int64]:
+        self._tell(width)
+        found = self._ask(prepared(queries, self.metric), k, width, None)[0]
+        return found if self._order is None else self._order.take(found)
+
+    def _search(self, queries: Vectors, k: int, allowed: Mask | None) -> Found:
+        tuned = self.tuned
+        width = tuned.for_hits(k if tuned.rerank == 1 or not self._lossy() else -(-k // tuned.rerank))
+        # where a large part of the rows is wanted, libraries run short, repeat rows or crash
+        if width is None or tuned.hopeless or 4 * k > self._built:
+            return self._exactly(queries, k, allowed)
+        found, distances = self._ask(queries, k, width, allowed)
+        return found if self._order is None else self._order.take(found), distances
+
+    def _exactly(self, queries: Vectors, k: int, allowed: Mask | None) -> Found:
+        among = self._only_built(None)
+        if allowed is not None:
+            among = np.zeros(len(self._rows), np.bool_)
+            among[: self._built] = allowed
+        return scan.nearest(self._rows, queries, k, self.metric, allowed=among)
+
+    def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where the library has these rows, ascending."""
+        return np.flatnonzero(np.isin(self._order, rows)) if self._order is not None else rows
+
+    def _pieces(self, rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Vectors]]:
+        """Rows and their vectors as the engine takes them, a block at a time."""
+        for at in range(0, len(rows), _BLOCK):
+            some = rows[at : at + _BLOCK]
+            yield some, prepared(self._rows.gather(some), self.metric)
+
+    def _vectors(self, rows: NDArray[np.int64], width: int = 0) -> Vectors:
+        """The vectors of *rows* as the engine takes them, with zeros up to *width* elements."""
+        result = np.zeros((len(rows), max(width, self.dim)), np.float32)
+        at = 0
+        for some, vectors in self._pieces(rows):
+            result[at : at + len(some), : self.dim] = vectors
+            at += len(some)
+        return result
+
+    def _save(self, folder: Path) -> None:
+        (folder / _STATE).write_text(json.dumps(asdict(self.tuned)), encoding="utf-8")
+        if self._order is not None:
+            np.save(folder / _ORDER, self._order)
+        self._write(folder)
+
+    def _open(self, folder: Path) -> None:
+        try:
+            self.tuned = Effort(**json.loads((folder / _STATE).read_text(encoding="utf-8")))
+            self._order = np.load(folder / _ORDER) if (folder / _ORDER).exists() else None
+            self._read(folder)
+            self._tell(self.tuned.width)
+        except Exception as error:  # libraries raise what they like
+            reason = " ".join(str(error).split())
+            raise IndexingError(f"{self.engine} cannot read {folder} ({reason}); build the index again.") from error
 
 
-def converted(keys: NDArray[np.float32], metric: str) -> NDArray[np.float32]:
-    """Distances from the keys that most graphs rank by: ‖q − x‖² for euclidean, 1 − ⟨q, x⟩ otherwise; in place."""
-    if metric == "inner":
-        return np.subtract(keys, np.float32(1), out=keys)
-    np.maximum(keys, 0, out=keys)
-    return np.sqrt(keys, out=keys) if metric == "euclidean" else np.minimum(keys, 2, out=keys)
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-class _Probe:
-    """Recall@10 for the held-out rows as queries."""
-
-    def __init__(self, rows: Rows, metric: str, held_out: NDArray[np.int64]) -> None:
-        inside = rows.live.copy()
-        inside[held_out] = False
-        self._rows, self._metric, self.given = rows, metric, rows.gather(held_out)
-        true = scan.nearest(rows, self.given, _K, metric, allowed=inside)[1][:, -1:]
-        self._limit = true + 1e-6 * np.maximum(1, np.abs(true))
-        self.reached = 0.0
-
-    def __len__(self) -> int:
-        return len(self.given)
-
-    def recall(self, find: Callable[[Vectors], NDArray[np.int64]], target: float) -> bool:
-        """Whether the rows found reach the target by a standard error; ``reached`` is the share itself."""
-        found = find(prepared(self.given, self._metric))
-        distances = rescored(self._rows, self.given, found, _K, self._metric)[1]
-        shares = (distances <= self._limit).mean(axis=1)
-        self.reached = float(shares.mean())
-        return self.reached - float(shares.std()) / math.sqrt(len(shares)) >= target
+def _ended(*parts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Row numbers by the library's, and −1 behind them, where its −1 finds it."""
+    return np.concatenate([*parts, np.full(1, -1, np.int64)])

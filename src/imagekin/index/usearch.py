@@ -11,14 +11,14 @@ import numpy as np
 import usearch.index
 from numpy.typing import NDArray
 
-from imagekin.errors import IndexingError, InputError
+from imagekin.errors import InputError
 from imagekin.index.best import Found
+from imagekin.index.native import converted
 from imagekin.index.rows import Mask
-from imagekin.index.tuned import Tuned, converted
+from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
 
 _FILE: Final = "graph.usearch"
-_DTYPES: Final = ("f32", "f16", "bf16", "i8")
 _HALF: Final = 65504.0
 """Largest finite float16."""
 
@@ -39,27 +39,32 @@ class USearch(Tuned):
 
     engine: ClassVar[str] = "usearch"
     options: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {"M": 16, "ef_construction": 128, "ef": None, "dtype": "f16", "recall": 0.99, "threads": 0}
+        {**COMMON, "M": 16, "ef_construction": 128, "ef": None, "dtype": "f16"}
     )
+    choices: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({"dtype": ("f32", "f16", "bf16", "i8")})
+    labels: ClassVar[bool] = True
     can_add: ClassVar[bool] = True
     can_remove: ClassVar[bool] = True
     can_mmap: ClassVar[bool] = True
 
     def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
         super().__init__(dim, metric, **parameters)
-        self._mapped = False
+        self._half, self._mapped = self.parameters["dtype"] == "f16" and metric != "cosine", False
+        if self.parameters["dtype"] == "i8" and metric != "cosine":
+            raise InputError(f"usearch's dtype i8 holds -1 to 1, so it needs the metric cosine, not {metric!r}.")
 
-    def _check_option(self, name: str, value: Any) -> None:
-        if name != "dtype":
-            super()._check_option(name, value)
-        elif value not in _DTYPES or (value == "i8" and self.metric != "cosine"):
-            raise InputError(f"usearch's dtype must be f32, f16, bf16 or, under cosine, i8, not {value!r}.")
+    def _lossy(self) -> bool:
+        return bool(self.parameters["dtype"] != "f32")
 
-    def _factors(self) -> Sequence[int]:
-        return (0,) if self.parameters["dtype"] == "f32" else (1, 2, 4, 8, 16)
+    def _reranks(self) -> Sequence[int]:
+        return (1, 2, 4, 8, 16) if self._lossy() else (1,)
 
     def _adds(self) -> bool:
         return not self._mapped
+
+    def _build(self) -> None:
+        self._mapped = False
+        super()._build()
 
     def _empty(self) -> Any:
         words = self.parameters
@@ -67,31 +72,36 @@ class USearch(Tuned):
         expansion = {"connectivity": words["M"], "expansion_add": words["ef_construction"]}
         return usearch.index.Index(ndim=self.dim, metric=kind, dtype=words["dtype"], **expansion)
 
-    def _clear(self, count: int) -> None:
-        self._index, self._mapped = self._empty(), False
+    def _fill(self, rows: NDArray[np.int64]) -> None:
+        self._index = self._empty()
+        for some, vectors in self._pieces(rows):
+            self._take(some, vectors)
 
     def _take(self, rows: NDArray[np.int64], vectors: Vectors) -> None:
-        if self.parameters["dtype"] == "f16":
-            vectors = np.clip(vectors, -_HALF, _HALF)
-        self._index.add(rows, vectors, threads=self._threads)
+        self._index.add(rows, np.clip(vectors, -_HALF, _HALF) if self._half else vectors, threads=self._threads)
 
     def _discard(self, rows: NDArray[np.int64]) -> None:
         if not self._mapped:
             self._index.remove(rows)
 
     def _tell(self, width: float) -> None:
-        self._index.expansion_search = int(width)
+        self._told = int(width)
+        self._index.expansion_search = self._told
 
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
-        reach = self._reach(k, width)
-        if self.parameters["dtype"] == "f16":
+        # the breadth is one setting for all threads; asking for more hits is a wider search too
+        reach = k if width <= self._told else max(k, int(width))
+        if self._half:
             queries = np.clip(queries, -_HALF, _HALF)
         matches = self._index.search(queries, reach, threads=1 if len(queries) == 1 else self._threads)
         rows, keys = matches.keys.view(np.int64), converted(matches.distances, self.metric)
         if len(queries) > 1:
             # lines that are shorter than the others end in what was never written
-            rows[np.arange(rows.shape[1]) >= np.asarray(matches.counts)[:, None]] = -1
+            short = np.arange(rows.shape[1]) >= np.asarray(matches.counts)[:, None]
+            rows[short], keys[short] = -1, np.inf
             return rows[:, :k], keys[:, :k]
+        if len(rows) >= k:
+            return rows[None, :k], keys[None, :k]
         found, distances = np.full((1, k), -1, np.int64), np.full((1, k), np.inf, np.float32)
         found[0, : len(rows)], distances[0, : len(keys)] = rows[:k], keys[:k]
         return found, distances
@@ -101,10 +111,7 @@ class USearch(Tuned):
 
     def _read(self, folder: Path) -> None:
         self._index, self._mapped = self._empty(), True
-        try:
-            self._index.view(str(folder / _FILE))
-        except (RuntimeError, ValueError) as error:
-            raise IndexingError(f"USearch cannot read {folder / _FILE} ({error}); build the index again.") from error
+        self._index.view(str(folder / _FILE))
 
     def _memory(self) -> int:
         return 0 if self._mapped else int(self._index.memory_usage)

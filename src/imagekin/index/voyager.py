@@ -11,10 +11,11 @@ import numpy as np
 import voyager
 from numpy.typing import NDArray
 
-from imagekin.errors import IndexingError, InputError
+from imagekin.errors import InputError
 from imagekin.index.best import Found
+from imagekin.index.native import converted
 from imagekin.index.rows import Mask
-from imagekin.index.tuned import Tuned, converted
+from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
 
 _FILE: Final = "graph.voyager"
@@ -35,30 +36,35 @@ class Voyager(Tuned):
 
     engine: ClassVar[str] = "voyager"
     options: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {"M": 12, "ef_construction": 200, "ef": None, "dtype": "f32", "recall": 0.99, "threads": 0}
+        {**COMMON, "M": 12, "ef_construction": 200, "ef": None, "dtype": "f32"}
     )
+    choices: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({"dtype": tuple(_DTYPES)})
+    labels: ClassVar[bool] = True
     can_add: ClassVar[bool] = True
     can_remove: ClassVar[bool] = True
 
-    def _check_option(self, name: str, value: Any) -> None:
-        if name != "dtype":
-            super()._check_option(name, value)
-        elif value not in _DTYPES or (value == "f8" and self.metric != "cosine"):
-            raise InputError(f"voyager's dtype must be f32, e4m3 or, under cosine, f8, not {value!r}.")
+    def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
+        super().__init__(dim, metric, **parameters)
+        if self.parameters["dtype"] == "f8" and metric != "cosine":
+            raise InputError(f"voyager's dtype f8 holds -1 to 1, so it needs the metric cosine, not {metric!r}.")
 
-    def _factors(self) -> Sequence[int]:
-        return (0,) if self.parameters["dtype"] == "f32" else (1, 2, 4, 8, 16)
+    def _lossy(self) -> bool:
+        return bool(self.parameters["dtype"] != "f32")
 
-    def _clear(self, count: int) -> None:
-        space = voyager.Space.Euclidean if self.metric == "euclidean" else voyager.Space.InnerProduct
+    def _reranks(self) -> Sequence[int]:
+        return (1, 2, 4, 8, 16) if self._lossy() else (1,)
+
+    def _fill(self, rows: NDArray[np.int64]) -> None:
         self._index = voyager.Index(
-            space,
+            voyager.Space.Euclidean if self.metric == "euclidean" else voyager.Space.InnerProduct,
             self.dim,
             M=self.parameters["M"],
             ef_construction=self.parameters["ef_construction"],
-            max_elements=count,
+            max_elements=len(self._rows),
             storage_data_type=getattr(voyager.StorageDataType, _DTYPES[self.parameters["dtype"]]),
         )
+        for some, vectors in self._pieces(rows):
+            self._take(some, vectors)
 
     def _take(self, rows: NDArray[np.int64], vectors: Vectors) -> None:
         # Voyager stores arrays of another layout wrongly and says nothing
@@ -69,32 +75,22 @@ class Voyager(Tuned):
             self._index.mark_deleted(row)
 
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
-        reach = self._reach(k, width)
+        breadth, many = max(int(width), k), len(queries) > 1
         try:
-            rows, keys = self._index.query(queries, reach, self._threads, max(int(width), reach))
+            rows, keys = self._index.query(queries, k, self._threads if many else 1, breadth)
         except voyager.RecallError:
-            return self._fewer(queries, k, width)
-        return rows.view(np.int64)[:, :k], converted(keys, self.metric)[:, :k]
-
-    def _fewer(self, queries: Vectors, k: int, width: float) -> Found:
-        """Query by query; those from which k rows cannot be reached find none, and the caller answers them."""
-        found, distances = np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), np.inf, np.float32)
-        for line, query in enumerate(queries):
-            try:
-                rows, keys = self._index.query(query, k, 1, max(int(width), self._reach(k, width)))
-            except voyager.RecallError:
-                continue
-            found[line], distances[line] = rows.view(np.int64), converted(keys, self.metric)
-        return found, distances
+            if many:
+                lines = [self._ask(query[None], k, width, allowed) for query in queries]
+                return np.concatenate([line[0] for line in lines]), np.concatenate([line[1] for line in lines])
+            # k rows cannot be reached from here; the caller answers
+            return np.full((1, k), -1, np.int64), np.full((1, k), np.inf, np.float32)
+        return rows.view(np.int64), converted(keys, self.metric)
 
     def _write(self, folder: Path) -> None:
         self._index.save(str(folder / _FILE))
 
     def _read(self, folder: Path) -> None:
-        try:
-            self._index = voyager.Index.load(str(folder / _FILE))
-        except (RuntimeError, ValueError) as error:
-            raise IndexingError(f"Voyager cannot read {folder / _FILE} ({error}); build the index again.") from error
+        self._index = voyager.Index.load(str(folder / _FILE))
 
     def _memory(self) -> int:
         # a row: its vector, links of the lowest layer with their count, label and lock; upper layers add a few per cent

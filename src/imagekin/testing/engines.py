@@ -232,6 +232,8 @@ def check_files(make: Maker, metric: str, folder: Path) -> None:
     for file in sorted(path.iterdir()):
         whole = file.read_bytes()
         for damaged in (whole[: len(whole) // 2], b"", bytes(len(whole)), None):
+            if damaged == whole:
+                continue  # a file of zeros is not damaged by zeros
             file.unlink() if damaged is None else file.write_bytes(damaged)
             what = f"{file.name} {'missing' if damaged is None else f'of {len(damaged)} other bytes'}"
             _refused(opening, what, IndexingError)

@@ -1,0 +1,87 @@
+"""The Annoy engine: a forest of random splits, mapped from its file when it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
+
+import annoy
+import numpy as np
+from numpy.typing import NDArray
+
+from imagekin.index.best import Found
+from imagekin.index.effort import ladder
+from imagekin.index.rows import Mask
+from imagekin.index.tuned import COMMON, Tuned
+from imagekin.types import Vectors
+
+_FILE: Final = "forest.annoy"
+_METRICS: Final[dict[str, Any]] = {"cosine": "angular", "euclidean": "euclidean", "inner": "dot"}
+_SEED: Final = 7
+
+
+class Annoy(Tuned):
+    """Trees that split the rows by the plane between two of them, searched together by one queue (Bernhardsson 2015).
+
+    A forest takes no rows after it is built.
+
+    Parameters:
+        trees: more find more and take more room.
+        search_k: candidates gathered from all trees; None = tuned.
+        recall: share of the true 10 nearest that ``search_k`` is chosen for.
+        threads: cores used for building and for batches; 0 = all.
+    """
+
+    engine: ClassVar[str] = "annoy"
+    knob: ClassVar[str] = "search_k"
+    options: ClassVar[Mapping[str, Any]] = MappingProxyType({**COMMON, "trees": 50, "search_k": None})
+    can_mmap: ClassVar[bool] = True
+
+    def _fill(self, rows: NDArray[np.int64]) -> None:
+        self._index, self._mapped = self._empty(), False
+        self._index.set_seed(_SEED)
+        for some, vectors in self._pieces(rows):
+            for row, vector in zip(some.tolist(), vectors.tolist(), strict=True):
+                self._index.add_item(row, vector)
+        self._index.build(self.parameters["trees"], n_jobs=self._threads)
+
+    def _empty(self) -> Any:
+        return annoy.AnnoyIndex(self.dim, _METRICS[self.metric])
+
+    def _widths(self) -> Sequence[float]:
+        return ladder(100, max(100, len(self._rows) * int(self.parameters["trees"])))
+
+    def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
+        ask = partial(self._index.get_nns_by_vector, n=k, search_k=max(k, int(width)), include_distances=True)
+        if len(queries) == 1:
+            lines = [ask(queries[0].tolist())]
+        else:
+            with ThreadPoolExecutor(self._threads) as pool:
+                lines = list(pool.map(lambda query: ask(query.tolist()), queries))
+        found, keys = np.full((len(lines), k), -1, np.int64), np.full((len(lines), k), np.inf, np.float32)
+        for line, (rows, distances) in enumerate(lines):
+            found[line, : len(rows)], keys[line, : len(rows)] = rows, distances
+        if self.metric == "cosine":
+            return found, keys * keys / np.float32(2)  # Annoy says √(2 − 2 cos)
+        if self.metric == "inner":
+            keys[found >= 0] *= -1  # it says ⟨q, x⟩
+        return found, keys
+
+    def _write(self, folder: Path) -> None:
+        self._index.save(str(folder / _FILE))
+        self._mapped = True  # Annoy maps what it has saved and frees its memory
+
+    def _read(self, folder: Path) -> None:
+        self._index, self._mapped = self._empty(), True
+        self._index.load(str(folder / _FILE))
+
+    def _memory(self) -> int:
+        if self._mapped:
+            return 0
+        trees, count = int(self.parameters["trees"]), self._index.get_n_items()
+        # measured: 2.7 nodes for every leaf that would be full; a node is as large as a row
+        return int((4 * self.dim + 12) * (count + 2.7 * trees * count / (self.dim + 2)))

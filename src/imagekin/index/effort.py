@@ -1,0 +1,211 @@
+"""How hard an engine looks: the quickest search settings that reach a recall target, measured on queries."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagekin.index import scan
+from imagekin.index.best import rescored
+from imagekin.index.rows import Rows
+from imagekin.types import Distances, Vectors
+
+Ask: TypeAlias = Callable[[Vectors, int, float], NDArray[np.int64]]
+"""``(queries, k, width)`` to row numbers ``(q, k)``, −1 for none."""
+
+K: Final = 10
+"""Hits that the recall target is about."""
+
+MANY: Final = 100
+"""Hits at which the target is looked at once more: more hits need a wider search."""
+
+LEAST: Final = 500
+"""Live rows below which nothing is measured: there the widest search takes no time."""
+
+_QUERIES: Final = 300
+_QUERIES_MANY: Final = 100
+
+_SHORT: Final = 0.005
+"""How far below the target the best may stay; further down the engine is not up to these vectors."""
+
+_OPTIONS: Final = 4
+"""Widths, each two steps wider, whose times are compared where candidates are re-ranked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Search settings.
+
+    Attributes:
+        width: ef, nprobe … for up to 10 hits.
+        wide: the same for 100 hits; None where no width is enough.
+        rerank: candidates for each hit.
+        recall: share of the 10 nearest that was reached; None where nothing was measured.
+        count: rows for which they were found.
+        hopeless: whether even the widest search stayed clearly below the target.
+    """
+
+    width: float = 0
+    wide: float | None = 0
+    rerank: int = 1
+    recall: float | None = None
+    count: int = 0
+    hopeless: bool = False
+
+    def for_hits(self, k: int) -> float | None:
+        """The width for *k* hits; None where only the exact scan finds as many.
+
+        From 10 to 100 hits it rises by their logarithm, which is above the power law that was measured (ef and
+        candidates grow with the root of k); beyond, in proportion to k.
+        """
+        if k <= K or self.wide is None:
+            return self.width if k <= K else None
+        rise = self.wide - self.width
+        return self.width + rise * (math.log(k / K, MANY / K) if k <= MANY else 1 + (k - MANY) / (MANY - K))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Settings to choose from, each ascending in time and in recall, and the recall that is wanted."""
+
+    widths: Sequence[float]
+    reranks: Sequence[int]
+    target: float
+
+
+def ladder(least: int, most: int) -> list[int]:
+    """Whole numbers from *least* to *most*, each about a fifth above the one before."""
+    steps = range(4 * max(1, most // max(1, least)).bit_length() + 1)
+    return sorted({most, *(step for n in steps if (step := round(least * 2 ** (n / 4))) < most)})
+
+
+def find(probe: Probe, choice: Choice) -> Effort:
+    """The quickest settings that reach the target and a standard error more; the widest where none does."""
+    widths, reranks, target = choice.widths, choice.reranks, choice.target
+    low = _first(len(widths), lambda at: probe.reaches(target, widths[at], reranks[-1]))
+    if low == len(widths):
+        widest = Effort(widths[-1], widths[-1], reranks[-1])
+        recall = probe.recall(widest.width, widest.rerank)[0]
+        return replace(widest, recall=recall, hopeless=recall < target - _SHORT)
+    # a wider search needs fewer candidates; beyond a few steps it has become the slower way
+    options = []
+    for width in widths[low : low + 2 * _OPTIONS : 2] if len(reranks) > 1 else [widths[low]]:
+        enough = [at for at in range(len(reranks) - 1) if probe.reaches(target, width, reranks[at])][:1] or [-1]
+        rerank = reranks[enough[0]]
+        options.append(Effort(width, width, rerank, probe.recall(width, rerank)[0]))
+    best = min(options, key=probe.seconds) if len(options) > 1 else options[0]
+    return replace(best, wide=_wide(probe, choice, best))
+
+
+def _wide(probe: Probe, choice: Choice, best: Effort) -> float | None:
+    """The width for 100 hits."""
+    widths = [width for width in choice.widths if width >= best.width]
+    if len(choice.widths) == 1:
+        return best.width
+    if not probe.many(best.rerank):
+        return widths[-1]
+    at = _first(len(widths), lambda at: probe.reaches(choice.target, widths[at], best.rerank, MANY))
+    if at < len(widths):
+        return widths[at]
+    return widths[-1] if probe.recall(widths[-1], best.rerank, MANY)[0] >= choice.target - _SHORT else None
+
+
+def _first(count: int, holds: Callable[[int], bool]) -> int:
+    """The first position that *holds*, where all behind it do; *count* if none.
+
+    Positions 0, 1, 3, 7 … are looked at first: those further on take longer.
+    """
+    low, at = 0, 0
+    while at < count and not holds(at):
+        low, at = at + 1, 2 * at + 1
+    high = min(at, count)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle + 1, high)
+    return low
+
+
+@dataclass(slots=True)
+class Probe:
+    """Recall and time of settings, as a caller of ``search`` sees them.
+
+    Attributes:
+        rows: what is searched.
+        metric: of ``distance.py``.
+        queries: ``(q, dim)`` to ask.
+        limits: distance of each query's k-th nearest, ``(q, 1)``, by k.
+        ask: finds candidates.
+    """
+
+    rows: Rows
+    metric: str
+    queries: Vectors
+    limits: dict[int, Distances]
+    ask: Ask
+    _known: dict[tuple[float, int, int], tuple[float, float]] = field(default_factory=dict)
+
+    def many(self, rerank: int) -> bool:
+        """Whether there are enough rows to look at 100 hits."""
+        return 4 * MANY * rerank <= len(self.rows)
+
+    def reaches(self, target: float, width: float, rerank: int, k: int = K) -> bool:
+        """Whether recall is at the target or above, by a standard error."""
+        recall, error = self.recall(width, rerank, k)
+        return recall - error >= target
+
+    def recall(self, width: float, rerank: int, k: int = K) -> tuple[float, float]:
+        """Share of *k* hits that are as near as the true k-th, so that ties count, and its standard error."""
+        key = width, rerank, k
+        if key not in self._known:
+            queries = self.queries if k == K else self.queries[:_QUERIES_MANY]
+            found = self.ask(queries, k * rerank, width)
+            distances = rescored(self.rows, queries, found, k, self.metric)[1]
+            shares = (distances <= self.limits[k][: len(queries)]).mean(axis=1)
+            self._known[key] = float(shares.mean()), float(shares.std() / np.sqrt(len(shares)))
+        return self._known[key]
+
+    def seconds(self, effort: Effort) -> float:
+        """Median time of one query and of reading its candidates."""
+        times = []
+        for query in self.queries[:31]:
+            start = time.perf_counter()
+            found = self.ask(query[None], K * effort.rerank, effort.width)
+            rescored(self.rows, query[None], found, K, self.metric)
+            times.append(time.perf_counter() - start)
+        return float(np.median(times))
+
+
+def held_out(rows: Rows, metric: str, sample: NDArray[np.int64], ask: Ask) -> Probe:
+    """A probe whose queries are rows that the engine does not hold yet."""
+    inside = rows.live.copy()
+    inside[sample] = False
+    return _probe(rows, metric, (rows.gather(sample), inside), ask)
+
+
+def moved(rows: Rows, metric: str, ask: Ask) -> Probe:
+    """A probe whose queries are not rows, but as hard as new ones: a row, moved by the difference of two neighbours.
+
+    A row itself is too easy: graphs lead from it straight to its neighbours.
+    """
+    random = np.random.default_rng(1)
+    live = np.flatnonzero(rows.live)
+    sample = random.choice(live, min(_QUERIES, len(live)), replace=False)
+    vectors = rows.gather(sample)
+    near = scan.nearest(rows, vectors, K + 1, metric)[0][:, 1:]
+    pair = random.permuted(np.where(near < 0, sample[:, None], near), axis=1)[:, :2]
+    queries: Vectors = vectors + rows.gather(pair[:, 0]) - rows.gather(pair[:, 1])
+    return _probe(rows, metric, (queries, None), ask)
+
+
+def _probe(rows: Rows, metric: str, given: tuple[Vectors, NDArray[np.bool_] | None], ask: Ask) -> Probe:
+    queries, inside = given
+    true = scan.nearest(rows, queries, MANY, metric, allowed=inside)[1]
+    # float32 products of one pair differ by the order of adding
+    true += 1e-6 * np.maximum(1, np.abs(true))
+    return Probe(rows, metric, queries, {k: true[:, k - 1 : k] for k in (K, MANY)}, ask)

@@ -1,0 +1,130 @@
+"""The NGT engine: Yahoo Japan's neighbourhood graph, entered through a tree."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
+
+import ngtpy
+import numpy as np
+from numpy.typing import NDArray
+
+from imagekin.errors import InputError
+from imagekin.index.best import Found
+from imagekin.index.effort import K
+from imagekin.index.rows import Mask
+from imagekin.index.tuned import COMMON, Tuned
+from imagekin.types import Vectors
+
+_METRICS: Final = {"cosine": "Normalized Cosine", "euclidean": "L2", "inner": "Inner Product"}
+_LADDER: Final = (-0.1, -0.05, 0.0, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0)
+
+
+class Ngt(Tuned):
+    """The graph ANNG: every row linked both ways to its neighbours at its insertion (Iwasaki, Miyazaki 2018).
+
+    Parameters:
+        edges: links made for each row when it is inserted.
+        search_edges: links of a row that are followed; 0 = all.
+        epsilon: how much further than the worst hit to look, as a share of its distance; None = tuned.
+        recall: share of the true 10 nearest that ``epsilon`` is chosen for.
+        threads: cores used for building; 0 = all.
+    """
+
+    engine: ClassVar[str] = "ngt"
+    knob: ClassVar[str] = "epsilon"
+    options: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {**COMMON, "edges": 10, "search_edges": 40, "epsilon": None}
+    )
+    can_add: ClassVar[bool] = True
+    can_remove: ClassVar[bool] = True
+
+    def _check_option(self, name: str, value: Any) -> None:
+        if name == "search_edges" and value == 0 and not isinstance(value, bool):
+            return
+        if name != "epsilon":
+            super()._check_option(name, value)
+        elif value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value <= -1):
+            raise InputError(f"ngt's epsilon must be a number above -1, not {value!r}.")
+
+    def _lossy(self) -> bool:
+        # the graph of the inner product ranks by another distance, so hits get theirs from the stored vectors
+        return self.metric == "inner"
+
+    def _widths(self) -> Sequence[float]:
+        return _LADDER
+
+    def _fill(self, rows: NDArray[np.int64]) -> None:
+        path, words = str(self._place()), self.parameters
+        edges = {"edge_size_for_creation": words["edges"], "edge_size_for_search": words["search_edges"]}
+        ngtpy.create(path, self.dim, distance_type=_METRICS[self.metric], object_type="Float", **edges)
+        self._index = ngtpy.Index(path, log_disabled=True)
+        for some, vectors in self._pieces(rows):
+            self._take(some, vectors)
+
+    def _place(self) -> Path:
+        """A folder of this index's own, which goes when it goes: NGT writes where it was made and nowhere else."""
+        home = Path(tempfile.mkdtemp(prefix="imagekin-ngt-"))
+        weakref.finalize(self, shutil.rmtree, home, ignore_errors=True)
+        self._home = home / "index"
+        return self._home
+
+    def _take(self, rows: NDArray[np.int64], vectors: Vectors) -> None:
+        self._index.batch_insert(vectors, num_threads=self._threads)
+
+    def _discard(self, rows: NDArray[np.int64]) -> None:
+        for place in self._places(rows).tolist():
+            self._index.remove(place)
+
+    def _tell(self, width: float) -> None:
+        self._told = width
+        self._index.set(epsilon=width)
+
+    def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
+        # how far NGT looks depends on its worst hit: the width is tuned for ten
+        reach = max(k, K)
+        found, distances = (
+            np.full((len(queries), reach), -1, np.int64),
+            np.full((len(queries), reach), np.inf, np.float32),
+        )
+        if len(queries) == 1 or width != self._told:
+            # a batch is searched at the epsilon that is set for all threads
+            for line, query in enumerate(queries):
+                hits = self._index.search(query, reach, width)
+                if hits:
+                    places, keys = zip(*hits, strict=True)
+                    found[line, : len(hits)], distances[line, : len(hits)] = places, keys
+            return found, distances
+        results = ngtpy.BatchResults()
+        self._index.batch_search(queries, results, reach)
+        ends = np.asarray(results.get_index())
+        lines = np.repeat(np.arange(len(queries)), np.diff(ends))
+        columns = np.arange(ends[-1]) - ends[lines]
+        found[lines, columns] = np.asarray(results.get_indexed_ids(), np.int64)
+        distances[lines, columns] = results.get_indexed_distances()
+        return found, distances
+
+    def _write(self, folder: Path) -> None:
+        home = self._home
+        for file in home.iterdir():
+            file.unlink()  # links to the files that it was opened from, or what it saved before
+        self._index.save()
+        for file in home.iterdir():
+            shutil.move(file, folder / file.name)
+
+    def _read(self, folder: Path) -> None:
+        home = self._place()
+        home.mkdir()
+        for name in ("grp", "obj", "prf", "robj", "tre"):
+            if (folder / name).exists():
+                (home / name).symlink_to((folder / name).resolve())
+        self._index = ngtpy.Index(str(home), log_disabled=True)
+
+    def _memory(self) -> int:
+        # objects, links of 8 bytes (both ways) with room to grow, and the tree
+        return self._built * (4 * self.dim + 16 * 2 * int(self.parameters["edges"]) + 72)

@@ -1,0 +1,105 @@
+"""RaBitQ codes in inverted lists (RaBitQ library): little memory, rows come and go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import rabitqlib
+from numpy.typing import NDArray
+
+from imagekin.index.best import Found
+from imagekin.index.effort import ladder
+from imagekin.index.native import padded
+from imagekin.index.rows import Mask, prepared
+from imagekin.index.tuned import COMMON, Tuned
+from imagekin.types import Vectors
+
+_FILE: Final = "engine.rabitq"
+_NARROWEST: Final = 64
+_TRAINING: Final = 128
+"""Rows of a list to train on; the clustering library asks for about 40."""
+
+
+class RaBitQIVF(Tuned):
+    """RaBitQ-IVF (Gao et al. 2025): lists of codes of 1 to 9 bits an element, re-ranked with the stored vectors.
+
+    Parameters:
+        bits: of a code's element.
+        lists: clusters; None = about four times the root of the number of rows.
+        nprobe: lists visited; None = tuned.
+        rerank: candidates re-ranked for each hit; None = tuned.
+        recall: share of the true 10 nearest to tune for.
+        threads: cores for building and for batches; 0 = all.
+    """
+
+    engine: ClassVar[str] = "rabitq-ivf"
+    knob: ClassVar[str] = "nprobe"
+    options: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {**COMMON, "bits": 7, "lists": None, "nprobe": None, "rerank": None}
+    )
+    choices: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({"bits": tuple(range(1, 10))})
+    can_add: ClassVar[bool] = True
+    can_remove: ClassVar[bool] = True
+
+    def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
+        super().__init__(dim, metric, **parameters)
+        self._wide = max(dim, _NARROWEST)
+
+    def _least(self) -> int:
+        return max(256, 40 * int(self.parameters["lists"] or 1))
+
+    def _lossy(self) -> bool:
+        return True
+
+    def _fill(self, rows: NDArray[np.int64]) -> None:
+        count = len(rows)
+        lists = int(self.parameters["lists"] or max(1, min(4 * math.isqrt(count), count // 40)))
+        # the library counts rows as they come: those that it is trained on first
+        chosen = np.zeros(count, np.bool_)
+        chosen[np.random.default_rng(0).choice(count, min(count, max(16384, _TRAINING * lists)), replace=False)] = True
+        sample = rows[chosen]
+        self._order = np.concatenate([sample, rows[~chosen], [-1]])
+        trained = padded(prepared(self._rows.gather(sample), self.metric), self._wide)
+        clusters = rabitqlib.RaBitQKMeans(self._wide, lists, num_threads=self._threads, seed=0)
+        clusters.train(trained)
+        metric = "l2" if self.metric == "euclidean" else "ip"
+        self._index = rabitqlib.IvfIndex(self._wide, len(sample), lists, int(self.parameters["bits"]), metric)
+        self._index.build(trained, clusters.centroids, clusters.assignments, self._threads)
+        for some, vectors in self._pieces(rows[~chosen]):
+            self._take(some, vectors)
+
+    def _take(self, rows: NDArray[np.int64], vectors: Vectors) -> None:
+        self._index.add(padded(vectors, self._wide), num_threads=self._threads)
+
+    def _discard(self, rows: NDArray[np.int64]) -> None:
+        self._index.remove(self._places(rows).astype(np.uint32))
+
+    def _widths(self) -> Sequence[float]:
+        return ladder(1, int(self._index.num_clusters))
+
+    def _reranks(self) -> Sequence[int]:
+        return (1, 2, 3, 5, 10, 20, 50)
+
+    def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
+        asked, lists = padded(queries, self._wide), self._index.num_clusters
+        # as many lists as hold twice k rows on average
+        visited = min(lists, max(int(width), 2 * k * lists // len(self._rows) + 1))
+        within = min(k, self._index.num_points)
+        found, keys = self._index.search(asked, within, visited, num_threads=self._threads if len(asked) > 1 else 1)
+        # the library pads with its largest number, which is −1 when it has a sign
+        return found.view(np.int32), keys
+
+    def _write(self, folder: Path) -> None:
+        self._index.save(str(folder / _FILE))
+
+    def _read(self, folder: Path) -> None:
+        self._index = rabitqlib.IvfIndex.load(str(folder / _FILE))
+
+    def _memory(self) -> int:
+        row = self._wide * int(self.parameters["bits"]) // 8 + 36
+        return row * self._built + 4 * self._wide * int(self._index.num_clusters)
