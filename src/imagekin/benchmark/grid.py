@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, Final, TypeAlias
 
@@ -31,16 +31,24 @@ class Build:
         engine: name in the registry.
         parameters: what it is built with.
         settings: what it is searched with, one after the other; ``[{}]`` = as it was built.
+        given: the settings that it is built with, which spares the engine the search for some; None = the last of
+            ``settings``, which are the widest: what an engine tunes besides is tuned at them.
     """
 
     engine: str
     parameters: Parameters
     settings: Sequence[Parameters] = field(default=({},))
+    given: Parameters | None = None
 
     @property
     def spec(self) -> str:
         """As text, without the settings."""
         return specs.written(self.engine, self.parameters)
+
+    def searched_with(self, settings: Sequence[Parameters]) -> Build:
+        """The same build, built as before, searched with other settings."""
+        given = self.settings[-1] if self.given is None else self.given
+        return replace(self, settings=settings, given=given)
 
     def specs(self) -> list[str]:
         """As text, once for each of the settings."""

@@ -67,7 +67,8 @@ def of_hdf5(
         known = _metric(content, metric, file)
         asked = _chosen(len(test), queries, seed)
         chosen = limited(len(train), limit, seed)
-        rows, wanted = _read(train, chosen, file), _read(test, asked, file)
+        order = np.sort(asked)
+        rows, wanted = _read(train, chosen, file), _read(test, order, file)[np.searchsorted(order, asked)]
         whole = isinstance(chosen, slice)
         true = _true(content, len(test))[asked] if whole and "distances" in content else None
     return Data(file.stem, known, compact(rows), wanted, ("--hdf5", str(path)), true)
@@ -122,9 +123,8 @@ def _metric(content: Any, given: str | None, file: Path) -> str:
 
 
 def _chosen(count: int, queries: int, seed: int) -> NDArray[np.int64]:
-    if count <= queries:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(seed).choice(count, queries, replace=False)).astype(np.int64)
+    """Queries in random order, so that any part of them is a random one."""
+    return np.random.default_rng(seed).permutation(count)[:queries].astype(np.int64)
 
 
 def _read(dataset: Any, chosen: NDArray[np.int64] | slice, file: Path) -> Vectors:

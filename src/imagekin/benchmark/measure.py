@@ -18,7 +18,7 @@ from imagekin.index.base import Index
 from imagekin.types import Distances, Ids, Vectors
 
 ROUNDS: Final = 5
-"""Turns that every setting has; a figure is the median of them, so that one disturbance does not count."""
+"""Turns that every setting has; rates are those of the best one, as in ann-benchmarks: disturbances only ever slow."""
 
 _WARM: Final = 10
 _FEWEST: Final = 3
@@ -94,8 +94,8 @@ class Lane:
             "distance_error": self.score.distance_error,
             "p50_ms": float(low),
             "p99_ms": float(high),
-            "single_qps": float(np.median([len(turn) / sum(turn) for turn in self.times])),
-            "batch_qps": float(np.median(self.batches)) if self.batches else None,
+            "single_qps": max(len(turn) / sum(turn) for turn in self.times),
+            "batch_qps": max(self.batches, default=None),
         }
 
 
@@ -147,6 +147,24 @@ def search(
     return figures, lanes
 
 
+def trial(
+    task: Task, settings: Sequence[Mapping[str, Any]], *, seconds: float, target: float | None = None, keep: int = 0
+) -> tuple[Figures, list[Lane]]:
+    """Build and ``search`` at once, nothing saved: for a first impression."""
+    task.make()
+    _touch(task.train)
+    before, start = memory.anonymous(), time.perf_counter()
+    index = task.make()
+    index.build(np.arange(len(task.train)), task.train, checked=True)
+    figures: Figures = {"build_s": time.perf_counter() - start, "own_bytes": index.memory_bytes()}
+    after = memory.anonymous()
+    if before is not None and after is not None:
+        figures["anonymous_bytes"] = max(0, after - before)
+    lanes = _shortlist([_first_look(task, index, each) for each in settings], target, keep)
+    _race(task, index, lanes, seconds)
+    return figures, lanes
+
+
 def _first_look(task: Task, index: Index, settings: Mapping[str, Any]) -> Lane:
     """Recall over all queries, and what a query costs about."""
     knobs.adjust(index, settings)
@@ -168,7 +186,7 @@ def _shortlist(lanes: list[Lane], target: float | None, keep: int) -> list[Lane]
 
 
 def _race(task: Task, index: Index, lanes: Sequence[Lane], seconds: float) -> None:
-    """Every setting has its turn in every round, each time after another one, on other queries.
+    """Every setting has its turn in every round, each time after another one.
 
     One that another setting clearly beats in both respects gets a tenth of the time: nobody will choose it.
     """
@@ -179,7 +197,7 @@ def _race(task: Task, index: Index, lanes: Sequence[Lane], seconds: float) -> No
         for turn in range(ROUNDS):
             for lane in (*lanes[turn % len(lanes) :], *lanes[: turn % len(lanes)]):
                 knobs.adjust(index, lane.settings)
-                some = _slice(task.queries, turn, share[id(lane)] / ROUNDS / lane.each)
+                some = task.queries[: max(_FEWEST, round(share[id(lane)] / ROUNDS / lane.each))]
                 _clocked(lambda query: index.search(query, task.k), some[:_FEWEST])
                 lane.times.append(_clocked(lambda query: index.search(query, task.k), some))
                 if turn < ROUNDS - 2:
@@ -194,7 +212,7 @@ def _beats(one: Lane, other: Lane) -> bool:
 
 def _batched(index: Index, task: Task, lane: Lane, seconds: float) -> float:
     """Queries a second, given all at once: as many as fit in *seconds* when each takes as long as alone, or more."""
-    some = _slice(task.queries, 0, max(2 * seconds / lane.each, 32))
+    some = task.queries[: max(32, round(2 * seconds / lane.each))]
     start, done = time.perf_counter(), 0
     while True:
         index.search(some, task.k)
@@ -202,13 +220,6 @@ def _batched(index: Index, task: Task, lane: Lane, seconds: float) -> float:
         taken = time.perf_counter() - start
         if taken > seconds / 4:
             return done / taken
-
-
-def _slice(queries: Vectors, turn: int, wanted: float) -> Vectors:
-    """So many queries, another part of them each turn."""
-    count = min(len(queries), max(_FEWEST, round(wanted)))
-    start = turn * count % len(queries)
-    return np.concatenate([queries[start:], queries[:start]])[:count]
 
 
 def _clocked(ask: Callable[[Vectors], object], queries: Vectors) -> list[float]:

@@ -223,9 +223,9 @@ EXPLAINED: Final = (
     "<b>recall</b>: share of the hits that are as near as the true last one, by distance recomputed in double "
     "precision from the returned ids, so that ties count (as ann-benchmarks defines it). <b>1-R@1</b>: share of the "
     "queries whose first hit is as near as the true nearest.",
-    "<b>search</b>: one query at a time, everything included; <b>queries/s</b> is its mean. <b>In batches</b>: many "
-    "queries at once, on every core that the engine uses. The settings of an index take turns, five rounds long; "
-    "each figure is the median of its rounds.",
+    "<b>search</b>: one query at a time, everything included. <b>In batches</b>: many queries at once, on every core "
+    "that the engine uses. The settings of an index take turns, five rounds long; <b>queries/s</b> is the mean of the "
+    "best round, as in ann-benchmarks.",
     "<b>memory</b>: what the searching process has allocated for the open index, mapped files aside; the vectors "
     "themselves are mapped and shared. <b>on disk</b>: the saved index without the vectors. <b>open</b>: with the file "
     "in the system's cache.",

@@ -96,7 +96,7 @@ def of_vectors(
         raise InputError(f"queries must be 1 or more, not {queries}.")
     count = min(queries, len(found) // 10)
     order = np.random.default_rng(seed).permutation(len(found))
-    asked, rest = np.sort(order[:count]), np.sort(order[count:])
+    asked, rest = order[:count], np.sort(order[count:])  # any part of the queries is a random one
     return Data(name, check_metric(metric), compact(found[rest]), np.ascontiguousarray(found[asked]))
 
 

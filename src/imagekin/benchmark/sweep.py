@@ -227,7 +227,7 @@ class _Sweep:
         except IndexingError as error:
             self._keep(build, {}, reason=str(error), key=failure)
         finally:
-            space.drop()
+            space.drop(build)
         self._took.append(time.perf_counter() - begun - 2 * self.options.seconds * len(build.settings))
         self._done += len(build.settings)
 

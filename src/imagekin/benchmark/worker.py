@@ -73,13 +73,14 @@ def _build(job: Job, say: Say) -> None:
 
 def _search(job: Job, say: Say) -> None:
     words = {name: job[name] for name in ("seconds", "target", "keep") if name in job}
-    figures, lanes = measure.search(_task(job), job["settings"], **words)
+    how = measure.trial if job["stage"] == "trial" else measure.search
+    figures, lanes = how(_task(job), job["settings"], **words)
     say({"index": figures})
     for lane in lanes:
         say({"settings": lane.settings, "figures": lane.figures()})
 
 
-_STAGES: Final = {"describe": _describe, "build": _build, "search": _search}
+_STAGES: Final = {"describe": _describe, "build": _build, "search": _search, "trial": _search}
 
 
 def _task(job: Job) -> measure.Task:

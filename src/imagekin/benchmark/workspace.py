@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -129,7 +130,7 @@ class Workspace:
             build: as it was built.
             limits: see ``process.run``.
             beat: see ``process.run``.
-            words: ``seconds``, ``target``, ``keep`` and ``queries``: see ``measure.search`` and ``worker``.
+            **words: ``seconds``, ``target``, ``keep`` and ``queries``: see ``measure.search`` and ``worker``.
 
         Raises:
             ImagekinError: see ``process.run``.
@@ -138,12 +139,21 @@ class Workspace:
         answers = process.run(job, limits, beat=beat)
         return answers.one("index"), answers.all("settings")
 
-    def drop(self) -> None:
-        """Remove the index that was built last."""
-        shutil.rmtree(self.work / "index", ignore_errors=True)
+    def trial(
+        self, build: Build, limits: Limits, *, beat: Callable[[], None] | None = None, **words: Any
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Build and search in one go, for a first impression; see ``search``."""
+        return self.search(build, limits, beat=beat, stage="trial", **words)
+
+    def drop(self, build: Build) -> None:
+        """Remove the index that was built."""
+        shutil.rmtree(self._place(build), ignore_errors=True)
+
+    def _place(self, build: Build) -> Path:
+        return self.work / hashlib.blake2b(build.spec.encode(), digest_size=8).hexdigest()
 
     def _job(self, build: Build) -> dict[str, Any]:
-        # a given setting spares the engine the search for one; the widest, as what is tuned besides is tuned at it
-        parameters = {**build.parameters, **build.settings[-1]}
-        place = {"data": str(self.work), "work": str(self.work), "folder": str(self.work / "index")}
+        given = build.settings[-1] if build.given is None else build.given
+        parameters = {**build.parameters, **given}
+        place = {"data": str(self.work), "work": str(self.work), "folder": str(self._place(build))}
         return {"engine": build.engine, "parameters": parameters, "metric": self.data.metric, **place}

@@ -19,6 +19,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "info": ("info", "Say what a collection holds."),
     "list": ("listing", "List the pictures of a collection."),
     "remove": ("remove", "Take pictures out of a collection; the files stay."),
+    "bench": ("bench", "Compare the index engines on your own vectors."),
+    "tune": ("tune", "Choose the engine that meets your target."),
     "collections": ("collections", "List the collections in the data folder."),
     "models": ("models", "List the models and the index engines."),
     "doctor": ("doctor", "Say what is installed and in use, and check a collection."),
