@@ -69,8 +69,8 @@ _SPEC: Final = re.compile(r"([A-Za-z][\w.-]*)\s*(?:\((.*)\))?", re.DOTALL)
 _EXACT: Final = 1 << 24
 """Elements up to which the exact scan is the default: 13,000 x 1,280, about 1 ms."""
 
-_FLAT: Final = 1 << 28
-"""Elements up to which short codes are scanned flat: 210,000 x 1,280, about 2 ms."""
+_LONG: Final = 512
+"""Elements of a vector from which 4-bit codes of four elements are quicker than 8-bit codes of one."""
 
 
 def parse(spec: str) -> tuple[str, dict[str, Any]]:
@@ -129,16 +129,12 @@ def create(spec: str, dim: int, metric: str = "cosine") -> Index:
 def default(n: int, dim: int) -> tuple[str, str]:
     """The engine for *n* vectors of *dim* elements, as a spec, and the reason in words (measured: docs/engines.md).
 
-    Exact while a search takes about a millisecond, then 4-bit codes scanned flat, then the same codes in lists of
-    which a tuned number is visited; the latter two are re-ranked with the stored vectors.
+    Exact while a search takes about a millisecond, then √n lists of codes, of which a tuned number is visited and the
+    best are ranked anew by the stored vectors.
     """
     size = f"{n:,} x {dim:,} vectors"
     if n * dim <= _EXACT:
         return "exact", f"{size} are compared one by one in about a millisecond"
-    codes = f"PQ{dim // 4}x4fs" if dim % 4 == 0 and dim >= 512 else f"PQ{dim // 2}x4fs"
-    if dim % 2:
-        codes = "SQ8"
-    lists = 1 << max(6, round(math.log2(4 * math.sqrt(n))))
-    if n * dim <= _FLAT and dim % 2 == 0:
-        return f"faiss:{codes}", f"{size} are too many to compare one by one; short codes are, then the best exactly"
+    codes = f"PQ{dim // 4}x4fs" if dim >= _LONG and dim % 4 == 0 else "SQ8"
+    lists = 1 << max(6, round(math.log2(math.sqrt(n))))
     return f"faiss:IVF{lists},{codes}", f"{size} are too many to look at all; the nearest of {lists} lists are searched"

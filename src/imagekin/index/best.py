@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from imagekin.distance import normalized, rowwise
 from imagekin.index.rows import BLOCK, Mask, Rows
+from imagekin.index.workers import CORES, each, ranges
 from imagekin.types import Distances, Vectors
 
 Found: TypeAlias = tuple[NDArray[np.int64], Distances]
@@ -115,8 +116,12 @@ def rescored(rows: Rows, queries: Vectors, found: NDArray[np.int64], k: int, met
     step = max(1, 4 * BLOCK // max(1, found.shape[1] * rows.dim))
     if len(queries) <= step:
         return _rescored(rows, queries, found, k, metric)
-    some = [slice(at, at + step) for at in range(0, len(queries), step)]
-    parts = [_rescored(rows, queries[part], found[part], k, metric) for part in some]
+
+    def work(part: tuple[int, int]) -> list[Found]:
+        some = [slice(at, min(at + step, part[1])) for at in range(*part, step)]
+        return [_rescored(rows, queries[lines], found[lines], k, metric) for lines in some]
+
+    parts = [part for done in each(work, ranges(0, len(queries), CORES)) for part in done]
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 

@@ -4,52 +4,60 @@ from __future__ import annotations
 
 import re
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imagekin.index import scan
+from imagekin.index.best import rescored
 from imagekin.index.rows import Rows
 
 _K: Final = 10
 _QUERIES: Final = 300
-_FACTORS: Final = (1, 2, 4, 7, 10, 20, 40, 100)
+_FACTORS: Final = (1, 2, 3, 4, 5, 6, 8, 10, 14, 20, 28, 40, 60, 100)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Factory:
     """A FAISS factory string, read as far as searching needs."""
 
     text: str
 
-    @property
+    @cached_property
     def lists(self) -> int:
         """Inverted lists of an IVF index; 0 without."""
         found = re.search(r"IVF(\d+)", self.text)
         return int(found[1]) if found else 0
 
-    @property
+    @cached_property
     def graph(self) -> bool:
         """Whether the rows themselves lie in an HNSW graph."""
         return "HNSW" in self.text and not self.lists
 
-    @property
+    @cached_property
+    def clusters(self) -> bool:
+        """Whether rows are coded by lists or codebooks, which are clusters."""
+        return bool(self.lists) or "PQ" in self.text
+
+    @cached_property
     def exact_codes(self) -> bool:
         """Whether vectors are kept as float32, so that re-ranking changes nothing but the last digits."""
         plain = re.fullmatch(r"(IVF\d+(_HNSW\d+)?,)?Flat|HNSW\d+(,Flat)?", self.text)
         return plain is not None
 
-    @property
+    @cached_property
     def filters(self) -> bool:
         """Whether FAISS honours a selector here: fast-scan codes refuse it or, worse, pass over it."""
         if "fs" in self.text or "fsr" in self.text:
             return False
         return bool(self.lists) or self.graph or re.fullmatch(r"(.*,)?(Flat|SQ\w+)", self.text) is not None
 
-    @property
+    @cached_property
     def least_rows(self) -> int:
         """Rows that training needs: 39 a centroid, FAISS's own minimum for a good clustering."""
         codes = [1 << int(found or 8) for found in re.findall(r"PQ\d+(?:x(\d+))?", self.text)]
@@ -102,28 +110,23 @@ def tune(
         held_out: rows to ask for.
         kind: the index.
         parameters: of the engine; settings that are given there are kept.
-        candidates: ``(queries, k=…, width=…)`` to row numbers, −1 for none.
+        candidates: ``(queries, k=…, width=…)`` to row numbers, best first, −1 for none.
     """
     given = parameters["nprobe"] if kind.lists else parameters["ef"] if kind.graph else 0
     factors = [parameters["rerank"]] if parameters["rerank"] is not None else [1] if kind.exact_codes else _FACTORS
     if len(rows) <= 4 * _K * max(factors) or not len(held_out) or (given is not None and len(factors) == 1):
         return Tuned(int(given or 64), int(factors[0] if len(factors) == 1 else 10), None)
-    probe = _Probe(rows, metric, held_out, candidates)
-    best: tuple[float, Tuned] | None = None
-    recall = 0.0
-    for width in [int(given)] if given is not None else _widths(kind):
-        recall = probe.recall(width, factors[-1])
-        if best and (len(factors) == 1 or width > 4 * best[1].width):
-            break
-        if recall < parameters["recall"]:
-            continue
-        factor = next(factor for factor in factors if probe.recall(width, factor) >= min(recall, parameters["recall"]))
-        seconds = probe.seconds(width, factor)
-        if best is None or seconds < best[0]:
-            best = seconds, Tuned(width, int(factor), probe.recall(width, factor))
-        if factor == factors[0]:
-            break
-    return best[1] if best else Tuned(width, int(factors[-1]), recall)
+    probe = _Probe(rows, metric, held_out, candidates, most=int(factors[-1]))
+    widths, target = [int(given)] if given is not None else _widths(kind), float(parameters["recall"])
+    low = bisect_left(range(len(widths)), True, key=lambda at: probe.recall(widths[at], factors[-1]) >= target)
+    if low == len(widths):
+        return Tuned(widths[-1], int(factors[-1]), probe.recall(widths[-1], factors[-1]))
+    # a wider search needs fewer candidates; beyond a few steps it has become the slower way
+    options = []
+    for width in widths[low : low + (4 if len(factors) > 1 else 1)]:
+        factor = next((each for each in factors if probe.recall(width, each) >= target), factors[-1])
+        options.append(Tuned(width, int(factor), probe.recall(width, factor)))
+    return min(options, key=probe.seconds) if len(options) > 1 else options[0]
 
 
 def _widths(kind: Factory) -> list[int]:
@@ -139,28 +142,35 @@ class _Probe:
     """Recall@10 and time of settings, for the held-out rows as queries."""
 
     def __init__(
-        self, rows: Rows, metric: str, held_out: NDArray[np.int64], candidates: Callable[..., NDArray[np.int64]]
+        self,
+        rows: Rows,
+        metric: str,
+        held_out: NDArray[np.int64],
+        candidates: Callable[..., NDArray[np.int64]],
+        *,
+        most: int,
     ) -> None:
         inside = rows.live.copy()
         inside[held_out] = False
-        self._rows, self._queries, self._candidates = rows, rows.gather(held_out), candidates
+        self._rows, self._metric, self._queries = rows, metric, rows.gather(held_out)
+        self._candidates, self._most = candidates, most
         self._truth = scan.nearest(rows, self._queries, _K, metric, allowed=inside)[0]
-        self._known: dict[tuple[int, int], float] = {}
+        self._places: dict[int, NDArray[np.intp]] = {}
 
     def recall(self, width: int, factor: int) -> float:
         """Share of the true neighbours that are among ``10 x factor`` candidates; the exact re-ranking keeps them."""
-        if (width, factor) not in self._known:
-            found = self._candidates(self._queries, k=_K * factor, width=width)
-            hits = [np.isin(true, line).mean() for line, true in zip(found, self._truth, strict=True)]
-            self._known[width, factor] = float(np.mean(hits))
-        return self._known[width, factor]
+        if width not in self._places:
+            found = self._candidates(self._queries, k=_K * self._most, width=width)
+            lines = [line == true[:, None] for line, true in zip(found, self._truth, strict=True)]
+            self._places[width] = np.stack([np.where(at.any(axis=1), at.argmax(axis=1), 1 << 30) for at in lines])
+        return float((self._places[width] < _K * factor).mean())
 
-    def seconds(self, width: int, factor: int) -> float:
-        """Median time of one query and of reading its candidates."""
+    def seconds(self, tuned: Tuned) -> float:
+        """Median time of one query, its candidates ranked anew."""
         times = []
-        for query in self._queries[:15]:
+        for query in self._queries[:31]:
             start = time.perf_counter()
-            found = self._candidates(query[None], k=_K * factor, width=width)[0]
-            self._rows.gather(np.maximum(found, 0))
+            found = self._candidates(query[None], k=_K * tuned.rerank, width=tuned.width)
+            rescored(self._rows, query[None], found, _K, self._metric)
             times.append(time.perf_counter() - start)
         return float(np.median(times))

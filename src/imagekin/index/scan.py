@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +13,8 @@ from numpy.typing import NDArray
 from imagekin.index import halves
 from imagekin.index.best import Best, Found, Task, lengths, merged, rescored
 from imagekin.index.rows import BLOCK, Mask, Rows, Stored, widen
+from imagekin.index.workers import CORES, each, ranges
 from imagekin.types import Vectors
-
-S = TypeVar("S")
-T = TypeVar("T")
 
 _STRETCH: Final = 8192
 """Rows whose keys are ranked at a time."""
@@ -34,8 +30,6 @@ _PARALLEL: Final = 1 << 20
 
 _PARALLEL_HALVES: Final = 1 << 25
 """Likewise in the scan by FAISS: 100,000 x 1280 takes 5.6 ms on two cores, 9.2 on one; 8,677 x 1280 gains nothing."""
-
-_pools: dict[int, ThreadPoolExecutor] = {}
 
 
 def nearest(rows: Rows, queries: Vectors, k: int, metric: str, *, start: int = 0, allowed: Mask | None = None) -> Found:
@@ -70,8 +64,8 @@ def _nearest(task: Task) -> Found:
         if len(chosen) * 8 <= len(rows) - start:
             return _nearest_of(task, chosen)
     if halves.pays(task):
-        ranges = list(_ranges(start, len(rows), rows.dim, _PARALLEL_HALVES))
-        found = halves.nearest(task, ranges, _each)
+        parts = list(_ranges(start, len(rows), rows.dim, _PARALLEL_HALVES))
+        found = halves.nearest(task, parts, each)
         if found is not None:
             return found
     return rescored(rows, task.queries, merged([_scan(task)]), task.k, task.metric)
@@ -106,7 +100,7 @@ def _scan(task: Task) -> Best:
             block = _Block(rows, start + at, view[at : at + size], buffer)
             into = keys[:, at : at + size]
             few = (best, into) if len(task.queries) <= 2 else None
-            _each(partial(block.convert, few=few), list(_ranges(0, len(into[0]), rows.dim, _PARALLEL)))
+            each(partial(block.convert, few=few), list(_ranges(0, len(into[0]), rows.dim, _PARALLEL)))
             best.largest = max(best.largest, float(block.norms.max()))
             if not few:
                 into[:] = best.keys(block.vectors, block.norms)
@@ -139,22 +133,4 @@ class _Block:
 
 def _ranges(start: int, stop: int, dim: int, worth: int) -> Iterator[tuple[int, int]]:
     """Row ranges of equal length, one a core; less than *worth* elements stay on one."""
-    parts = (os.cpu_count() or 1) if (stop - start) * dim >= worth else 1
-    step = max(1, -(-(stop - start) // parts))
-    for at in range(start, max(stop, start + 1), step):
-        yield at, min(at + step, stop)
-
-
-def _each(work: Callable[[S], T], things: Iterable[S]) -> list[T]:
-    """``[work(thing) …]``, the first on this thread, the others on the pool."""
-    first, *others = things
-    futures: list[Future[T]] = [_pool().submit(work, part) for part in others]
-    return [work(first), *(future.result() for future in futures)]
-
-
-def _pool() -> ThreadPoolExecutor:
-    """This process's threads; a fork starts its own."""
-    pool = _pools.get(os.getpid())
-    if pool is None:
-        pool = _pools.setdefault(os.getpid(), ThreadPoolExecutor(os.cpu_count() or 1, "imagekin-scan"))
-    return pool
+    return ranges(start, stop, CORES if (stop - start) * dim >= worth else 1)
