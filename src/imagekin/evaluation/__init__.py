@@ -1,0 +1,30 @@
+"""How good a collection's neighbours are: by labels, and by edited pictures that should find themselves."""
+
+from __future__ import annotations
+
+from imagekin.evaluation.by_labels import CUTOFFS, evaluate
+from imagekin.evaluation.records import (
+    ClassFigures,
+    Confusion,
+    EditFigures,
+    Evaluation,
+    Example,
+    Figure,
+    Progress,
+    SelfRetrieval,
+    of_dict,
+)
+
+__all__ = [
+    "CUTOFFS",
+    "ClassFigures",
+    "Confusion",
+    "EditFigures",
+    "Evaluation",
+    "Example",
+    "Figure",
+    "Progress",
+    "SelfRetrieval",
+    "evaluate",
+    "of_dict",
+]
