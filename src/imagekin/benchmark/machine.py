@@ -43,7 +43,7 @@ def versions(engine: str) -> dict[str, str]:
     for name in ENGINES[engine].requires:
         for package in _distributions().get(name, [name]):
             found[package] = importlib.metadata.version(package) if name in _distributions() else "unknown"
-    return {**found, "engines": _code()}
+    return {**found, "imagekin.index": _code()}
 
 
 @functools.cache

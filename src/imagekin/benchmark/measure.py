@@ -138,7 +138,7 @@ def search(
     start = time.perf_counter()
     index = task.open()
     figures: Figures = {"open_s": time.perf_counter() - start}
-    lanes = [_first_look(task, index, each) for each in settings]
+    lanes = _looked_at(task, index, settings, target=target, keep=keep)
     after = memory.anonymous()
     if before is not None and after is not None:
         figures["anonymous_bytes"] = max(0, after - before)
@@ -160,9 +160,22 @@ def trial(
     after = memory.anonymous()
     if before is not None and after is not None:
         figures["anonymous_bytes"] = max(0, after - before)
-    lanes = _shortlist([_first_look(task, index, each) for each in settings], target, keep)
+    lanes = _shortlist(_looked_at(task, index, settings, target=target, keep=keep), target, keep)
     _race(task, index, lanes, seconds)
     return figures, lanes
+
+
+def _looked_at(
+    task: Task, index: Index, settings: Sequence[Mapping[str, Any]], *, target: float | None, keep: int
+) -> list[Lane]:
+    """A lane for each of the settings; along one ladder no further than *keep* beyond the target."""
+    lanes: list[Lane] = []
+    for each in settings:
+        good = [lane for lane in lanes if target is not None and lane.score.recall >= target]
+        if keep and len(good) >= keep and len(each) == 1:
+            break
+        lanes.append(_first_look(task, index, each))
+    return lanes
 
 
 def _first_look(task: Task, index: Index, settings: Mapping[str, Any]) -> Lane:

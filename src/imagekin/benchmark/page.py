@@ -27,14 +27,14 @@ UNEVEN: Final = 1.3
 COLUMNS: Final[Sequence[tuple[str, str]]] = (
     ("recall", "recall"),
     ("1-R@1", "first"),
-    ("search, ms (p50)", "p50_ms"),
-    ("p99, ms", "p99_ms"),
+    ("search ms", "p50_ms"),
+    ("p99 ms", "p99_ms"),
     ("queries/s", "single_qps"),
-    ("queries/s in batches", "batch_qps"),
-    ("build, s", "build_s"),
-    ("memory, MB", "anonymous_bytes"),
-    ("on disk, MB", "disk_bytes"),
-    ("open, ms", "open_s"),
+    ("in batches", "batch_qps"),
+    ("build s", "build_s"),
+    ("memory MB", "anonymous_bytes"),
+    ("disk MB", "disk_bytes"),
+    ("open ms", "open_s"),
 )
 """Headings of the table, and the figures below them."""
 
@@ -223,11 +223,11 @@ EXPLAINED: Final = (
     "<b>recall</b>: share of the hits that are as near as the true last one, by distance recomputed in double "
     "precision from the returned ids, so that ties count (as ann-benchmarks defines it). <b>1-R@1</b>: share of the "
     "queries whose first hit is as near as the true nearest.",
-    "<b>search</b>: one query at a time, everything included. <b>In batches</b>: many queries at once, on every core "
-    "that the engine uses. The settings of an index take turns, five rounds long; <b>queries/s</b> is the mean of the "
-    "best round, as in ann-benchmarks.",
+    "<b>search</b>: one query at a time, everything included, p50 and p99. <b>In batches</b>: queries a second when "
+    "many are given at once, on every core that the engine uses. The settings of an index take turns, five rounds long; "
+    "<b>queries/s</b> is the mean of the best round, as in ann-benchmarks.",
     "<b>memory</b>: what the searching process has allocated for the open index, mapped files aside; the vectors "
-    "themselves are mapped and shared. <b>on disk</b>: the saved index without the vectors. <b>open</b>: with the file "
+    "themselves are mapped and shared. <b>disk</b>: the saved index without the vectors. <b>open</b>: with the file "
     "in the system's cache.",
 )
 """How to read the figures, as HTML."""
@@ -238,7 +238,7 @@ def _circumstances(records: Sequence[Record]) -> Iterator[tuple[str, str]]:
     machine = first.machine
     size = f"{machine.get('cores')} cores, {machine.get('memory_gb')} GB"
     yield "machine", f"{machine.get('processor')}, {size}, {machine.get('system')}"
-    dates = sorted(record.date for record in records)
+    dates = sorted(record.date for record in records if record.date) or [""]
     yield "measured", dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
     versions = {name: version for record in records for name, version in record.versions.items()}
     yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())

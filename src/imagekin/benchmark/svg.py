@@ -37,7 +37,7 @@ class _Drawing:
         yield f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{safe(title)}">'
         yield from self._axes()
         points = " ".join(f"{self._x(record):.1f},{self._y(record):.1f}" for record in self.chart.front)
-        yield f'<polyline class="front" points="{points}"/>'
+        yield f'<polyline class="best" points="{points}"/>'
         for line in self.chart.lines:
             yield from self._line(line)
         for record in self.chart.front:

@@ -100,7 +100,7 @@ def _rowwise(rows: NDArray[np.float64], queries: NDArray[np.float64], metric: st
     products: Doubles = np.einsum("qd,qkd->qk", queries, rows)
     if metric == "inner":
         return -products
-    lengths = np.linalg.norm(rows, axis=2) * np.linalg.norm(queries, axis=1)[:, None]
+    lengths = np.sqrt(np.einsum("qkd,qkd->qk", rows, rows)) * np.linalg.norm(queries, axis=1)[:, None]
     return np.clip(1 - products / np.where(lengths == 0, 1, lengths), 0, 2)
 
 

@@ -28,6 +28,9 @@ _LOOK: Final = 0.15
 _RACE: Final = 0.4
 """Seconds for a setting on the sample, on all vectors, and against its last rivals."""
 
+_FEW: Final = 200
+"""Queries on the sample."""
+
 _NEAR: Final = 2.5
 _MOST: Final = 8
 """How much slower than the best of the sample a build may be to be tried on all vectors, and how many are."""
@@ -93,7 +96,7 @@ class Search:
         for build in builds:
             if build.engine not in refused and not self._outrun(build, seen):
                 found = self._tried(
-                    build, self.sample.trial, refused, limits=self._sample_limits(), seconds=_GLANCE, rows=rows
+                    build, self._glanced_at, refused, limits=self._sample_limits(), seconds=_GLANCE, rows=rows
                 )
                 seen += found[:1]
             self._done += 1
@@ -144,6 +147,11 @@ class Search:
         made = self.whole.build(build, limits, beat=beat)
         opened, lanes = self.whole.search(build, limits, beat=beat, **words)
         return {**made, **opened}, lanes
+
+    def _glanced_at(self, build: Build, limits: Limits, **words: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        if self.sample is None:
+            raise IndexingError("there is no sample")
+        return self.sample.trial(build, limits, **{**words, "queries": [0, min(self.half, _FEW)]})
 
     def _tried(
         self, build: Build, how: Callable[..., Any], refused: set[str], *, limits: Limits, seconds: float, rows: int
