@@ -19,6 +19,10 @@ class FetchError(ImagekinError):
     """A URL was refused or did not answer with an image."""
 
 
+class DatasetError(ImagekinError):
+    """A data set cannot be downloaded, unpacked or read."""
+
+
 class UnknownNameError(InputError, KeyError):
     """A name is not in the registry it was looked up in."""
 

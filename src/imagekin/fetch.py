@@ -56,10 +56,10 @@ def get(url: str, *, limits: Limits = UPLOAD, allow_private: bool = False, ports
         FetchError: refused, unreachable, too slow, too large, or not an image.
     """
     here = url
-    with _Watch(TOTAL_SECONDS) as watch:
+    with Watch(TOTAL_SECONDS) as watch:
         try:
             for _ in range(REDIRECTS + 1):
-                answer = _ask(_place(here, ports), watch, limits=limits, allow_private=allow_private)
+                answer = _ask(place_of(here, ports), watch, limits=limits, allow_private=allow_private)
                 if isinstance(answer, bytes):
                     return answer
                 here = urljoin(here, answer.location)
@@ -71,7 +71,9 @@ def get(url: str, *, limits: Limits = UPLOAD, allow_private: bool = False, ports
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
+    """Where a URL leads: TLS or not, the host's name in ASCII, the port, the path with its query."""
+
     secure: bool
     host: str
     port: int
@@ -83,7 +85,7 @@ class _Moved:
     location: str
 
 
-class _Watch:
+class Watch:
     """Cuts the connection when the time is up, however steadily the other side drips."""
 
     def __init__(self, seconds: float) -> None:
@@ -94,7 +96,7 @@ class _Watch:
         self._socket: socket.socket | None = None
         self.expired = False
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> Watch:
         self._timer.start()
         return self
 
@@ -134,10 +136,10 @@ class _Watch:
                     self._socket.shutdown(socket.SHUT_RDWR)
 
 
-class _Connection(HTTPConnection):
+class Connection(HTTPConnection):
     """A connection to an address that was checked, speaking to the host by its name."""
 
-    def __init__(self, place: _Place, addresses: list[str], watch: _Watch) -> None:
+    def __init__(self, place: Place, addresses: list[str], watch: Watch) -> None:
         super().__init__(place.host, place.port)
         self.default_port = 443 if place.secure else 80  # the Host header goes without it
         self._place = place
@@ -165,7 +167,12 @@ class _Connection(HTTPConnection):
         raise failure
 
 
-def _place(url: str, ports: Collection[int]) -> _Place:
+def place_of(url: str, ports: Collection[int]) -> Place:
+    """Host, port and path of a URL that may be asked.
+
+    Raises:
+        FetchError: another scheme or port, a password, or no URL at all.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -180,7 +187,7 @@ def _place(url: str, ports: Collection[int]) -> _Place:
         raise FetchError(REFUSED)
     safe = "/%:@!$&'()*+,;=~-._?"
     path = quote(parts.path or "/", safe=safe) + (f"?{quote(parts.query, safe=safe)}" if parts.query else "")
-    return _Place(secure, _ascii(host), port, path)
+    return Place(secure, _ascii(host), port, path)
 
 
 def _ascii(host: str) -> str:
@@ -190,7 +197,7 @@ def _ascii(host: str) -> str:
         raise FetchError(REFUSED) from error
 
 
-def _checked(place: _Place, watch: _Watch, allow_private: bool) -> list[str]:
+def _checked(place: Place, watch: Watch, allow_private: bool) -> list[str]:
     """The host's addresses, each once; refused altogether when one of them is not public."""
     addresses = _resolve(place, watch)
     if not addresses or not (allow_private or all(is_public(address) for address in addresses)):
@@ -198,7 +205,12 @@ def _checked(place: _Place, watch: _Watch, allow_private: bool) -> list[str]:
     return addresses
 
 
-def _resolve(place: _Place, watch: _Watch) -> list[str]:
+def resolve(place: Place, watch: Watch) -> list[str]:
+    """The host's addresses, each once, unchecked; none when its name is unknown."""
+    return _resolve(place, watch)
+
+
+def _resolve(place: Place, watch: Watch) -> list[str]:
     """Ask the system in a thread, as it has no time limit of its own."""
     answers: queue.Queue[list[str]] = queue.Queue()
 
@@ -216,8 +228,8 @@ def _resolve(place: _Place, watch: _Watch) -> list[str]:
         raise FetchError(_TOO_SLOW) from error
 
 
-def _ask(place: _Place, watch: _Watch, *, limits: Limits, allow_private: bool) -> bytes | _Moved:
-    connection = _Connection(place, _checked(place, watch, allow_private), watch)
+def _ask(place: Place, watch: Watch, *, limits: Limits, allow_private: bool) -> bytes | _Moved:
+    connection = Connection(place, _checked(place, watch, allow_private), watch)
     try:
         connection.request("GET", place.path, headers=_HEADERS)
         response = connection.getresponse()
@@ -229,7 +241,7 @@ def _ask(place: _Place, watch: _Watch, *, limits: Limits, allow_private: bool) -
         connection.close()
 
 
-def _body(response: HTTPResponse, watch: _Watch, limits: Limits) -> bytes:
+def _body(response: HTTPResponse, watch: Watch, limits: Limits) -> bytes:
     if response.status != 200:
         raise FetchError(f"the server answers with status {response.status}")
     kind = (response.headers.get("Content-Type") or "image/").strip().lower()
