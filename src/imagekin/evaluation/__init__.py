@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from imagekin.evaluation.by_edits import self_retrieval
 from imagekin.evaluation.by_labels import CUTOFFS, evaluate
+from imagekin.evaluation.edits import EDITS
 from imagekin.evaluation.records import (
     ClassFigures,
     Confusion,
@@ -17,6 +19,7 @@ from imagekin.evaluation.records import (
 
 __all__ = [
     "CUTOFFS",
+    "EDITS",
     "ClassFigures",
     "Confusion",
     "EditFigures",
@@ -27,4 +30,5 @@ __all__ = [
     "SelfRetrieval",
     "evaluate",
     "of_dict",
+    "self_retrieval",
 ]

@@ -70,7 +70,8 @@ def wilson(hits: float, trials: int) -> tuple[float, float]:
     share, square = hits / trials, _Z95 * _Z95 / trials
     middle = (share + square / 2) / (1 + square)
     half = _Z95 * float(np.sqrt(share * (1 - share) / trials + square / (4 * trials))) / (1 + square)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    low, high = middle - half, middle + half  # at 0 and 1 they end there, but for rounding
+    return 0.0 if hits == 0 else low, 1.0 if hits == trials else high
 
 
 def _draws(random: np.random.Generator, classes: int, number: int) -> NDArray[np.float64]:

@@ -1,0 +1,154 @@
+"""Evaluation without labels: do edited pictures find their originals?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagekin import images, metrics
+from imagekin.distance import similarity
+from imagekin.errors import ImagekinError, InputError
+from imagekin.evaluation import edits as table
+from imagekin.evaluation.edits import Edit
+from imagekin.evaluation.gallery import Gallery
+from imagekin.evaluation.labelled import collected, model_of
+from imagekin.evaluation.records import EditFigures, Progress, SelfRetrieval
+from imagekin.types import Item, Skipped, Vectors
+
+if TYPE_CHECKING:
+    from imagekin.collection import Collection
+    from imagekin.embed.base import Embedder
+
+SAMPLE: Final = 200
+"""Pictures that are edited unless another number is asked for."""
+
+_LARGER: Final = 2
+"""Pictures are edited at this many times the size that the model wants, so that a crop still has its pixels."""
+
+
+@dataclass
+class _Sums:
+    """Of one run: for each edit, pictures that found themselves and similarities."""
+
+    edits: Sequence[Edit]
+    pictures: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.found = np.zeros(len(self.edits), np.int64)
+        self.similar = np.zeros(len(self.edits))
+
+    def figures(self) -> tuple[EditFigures, ...]:
+        made = []
+        for edit, found, similar in zip(self.edits, self.found.tolist(), self.similar.tolist(), strict=True):
+            low, high = metrics.wilson(found, self.pictures)
+            share = found / self.pictures
+            made.append(EditFigures(edit.name, edit.strength, self.pictures, share, low, high, similar / self.pictures))
+        return tuple(made)
+
+
+def self_retrieval(
+    photos: Collection,
+    *,
+    edits: Iterable[str] | None = None,
+    sample: int = SAMPLE,
+    seed: int = 0,
+    progress: Callable[[Progress], None] | None = None,
+) -> SelfRetrieval:
+    """Edit some of a collection's pictures and measure how often each still finds its original first.
+
+    An edited picture has found its original if no other picture of the whole collection is nearer, by exact search;
+    exact copies of the original are as near as it is, and do no harm.
+
+    Args:
+        photos: with at least two pictures.
+        edits: names from ``edits.EDITS``; None for all.
+        sample: pictures to edit, drawn at random; all of them where there are no more.
+        seed: of the draw.
+        progress: called now and then.
+
+    Returns:
+        recall@1 of each edit at each strength.  Pictures that cannot be read any more are told in the notes.
+
+    Raises:
+        InputError: fewer than two pictures, a sample below 1, or not one of them can be read.
+        UnknownNameError: an edit of another name.
+    """
+    started = time.perf_counter()
+    sums, items = _Sums(table.chosen(edits)), list(photos.items())
+    name = Path(photos.location).name or photos.location
+    if len(items) < 2:
+        raise InputError(
+            f"the collection {name} has {len(items)} pictures; an original is found among two or more: index a folder "
+            "first: imagekin index FOLDER."
+        )
+    if isinstance(sample, bool) or sample < 1:
+        raise InputError(f"sample must be 1 or more, not {sample!r}.")
+    gallery = Gallery(collected(photos, [item.id for item in items]), photos.store.metric)
+    random = np.random.default_rng(seed)
+    asked = np.sort(random.choice(len(items), min(sample, len(items)), replace=False)).tolist()
+    _measure(sums, gallery, photos.embedder, [(row, items[row]) for row in asked], progress)
+    if not sums.pictures:
+        first = sums.skipped[0]
+        raise InputError(f"none of the {len(asked)} pictures can be read any more; the first: {first.reason}")
+    return SelfRetrieval(
+        name=name,
+        model=model_of(photos),
+        pictures=sums.pictures,
+        searched=len(items),
+        edits=sums.figures(),
+        notes=tuple(f"{skip.path} was passed over: {skip.reason}" for skip in sums.skipped),
+        seconds=time.perf_counter() - started,
+        seed=seed,
+    )
+
+
+def _measure(
+    sums: _Sums,
+    gallery: Gallery,
+    embedder: Embedder,
+    asked: Sequence[tuple[int, Item]],
+    progress: Callable[[Progress], None] | None,
+) -> None:
+    """Edit, embed and search picture by picture; the next one is decoded and edited meanwhile."""
+    prepare = partial(_edited, embedder=embedder, edits=sums.edits)
+    with ThreadPoolExecutor(1, "imagekin-edit") as pool:
+        ahead = pool.submit(prepare, asked[0][1])
+        for number, (row, _) in enumerate(asked, 1):
+            made = ahead.result()
+            if number < len(asked):
+                ahead = pool.submit(prepare, asked[number][1])
+            if isinstance(made, Skipped):
+                sums.skipped.append(made)
+            else:
+                _search(sums, gallery, embedder.embed_prepared(made), row)
+            if progress is not None:
+                progress(Progress(number, len(asked), "Editing"))
+
+
+def _edited(item: Item, *, embedder: Embedder, edits: Sequence[Edit]) -> NDArray[np.uint8] | Skipped:
+    """A picture in every edit, ready for the network, ``(edits, height, width, 3)``."""
+    try:
+        picture = images.load(item.path, target=_LARGER * embedder.recipe.decode_side).image
+        return np.stack([embedder.prepare(edit.apply(picture)) for edit in edits])
+    except ImagekinError as error:
+        return Skipped(item.path, str(error))
+
+
+def _search(sums: _Sums, gallery: Gallery, queries: Vectors, row: int) -> None:
+    keys = np.concatenate(
+        [gallery.keys(queries[at : at + gallery.batch]) for at in range(0, len(queries), gallery.batch)]
+    )
+    own = keys[:, row : row + 1]
+    sums.found += ~(keys < own).any(axis=1)
+    distances = gallery.distances(own.copy(), queries)[:, 0].tolist()
+    sums.similar += [similarity(distance, gallery.metric) for distance in distances]
+    sums.pictures += 1
