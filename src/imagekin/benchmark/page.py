@@ -224,7 +224,7 @@ EXPLAINED: Final = (
     "precision from the returned ids, so that ties count (as ann-benchmarks defines it). <b>1-R@1</b>: share of the "
     "queries whose first hit is as near as the true nearest.",
     "<b>search</b>: one query at a time, everything included, p50 and p99. <b>In batches</b>: queries a second when "
-    "many are given at once, on every core that the engine uses. The settings of an index take turns, five rounds long; "
+    "many are given at once, on every core that the engine uses. The settings of an index take turns, five rounds; "
     "<b>queries/s</b> is the mean of the best round, as in ann-benchmarks.",
     "<b>memory</b>: what the searching process has allocated for the open index, mapped files aside; the vectors "
     "themselves are mapped and shared. <b>disk</b>: the saved index without the vectors. <b>open</b>: with the file "

@@ -7,6 +7,7 @@ gets: the time of a search at the asked recall, not the recall at some setting.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -37,6 +38,9 @@ _MOST: Final = 8
 
 _OUTRUN: Final = 5.0
 """How much slower than the best of the sample an engine may be to be tried there in more than one way."""
+
+_PACED: Final = 3
+"""Steps after which the time that is left can be told."""
 
 _CLOSE: Final = 1.3
 _FINALISTS: Final = 3
@@ -73,6 +77,7 @@ class Search:
     trials: list[Trial] = field(default_factory=list)
     absent: list[Absent] = field(default_factory=list)
     _ladders: dict[str, Sequence[ladder.Settings]] = field(default_factory=dict)
+    _begun: float = field(default_factory=time.perf_counter)
     _done: int = 0
     _total: int = 0
 
@@ -244,4 +249,10 @@ class Search:
         return replace(self.limits, seconds=min(self.limits.seconds, _SAMPLE_SECONDS))
 
     def _beat(self, what: str) -> Callable[[], None]:
-        return lambda: self.watch(Progress(self._done, self._total, what, None))
+        return lambda: self.watch(Progress(self._done, self._total, what, self._left()))
+
+    def _left(self) -> float | None:
+        """Seconds left, at the pace so far; None before there is one."""
+        if self._done < _PACED:
+            return None
+        return (time.perf_counter() - self._begun) / self._done * (self._total - self._done)
