@@ -21,6 +21,7 @@ SECTIONS = {
     "warm": "a search in a running process, against the model alone",
     "rescan": "a second look at 100,000 unchanged files",
     "million": "1,000,000 stored vectors: disk, opening, latency, recall, memory",
+    "defaults": "the default engine by size: ready when, latency, recall, memory, filters; a fast mode beside hnswlib",
     "quality": "precision@4, leave-one-out, over labelled pictures",
 }
 """Section, the module that measures it, to what it measures."""

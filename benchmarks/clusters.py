@@ -64,6 +64,15 @@ def of_collection(folder: Path) -> Clusters:
     return Clusters(normalized(vectors), np.unique(labels, return_inverse=True)[1].astype(np.int64))
 
 
+def shortened(source: Clusters, dim: int) -> Clusters:
+    """The same with embeddings cut to their *dim* principal directions, where they are longer, and to length 1."""
+    if source.base.shape[1] <= dim:
+        return source
+    centred = source.base - source.base.mean(axis=0)
+    directions = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :dim]
+    return Clusters(normalized(np.ascontiguousarray(centred @ directions, np.float32)), source.groups)
+
+
 def made(dim: int, count: int = 8_000) -> Clusters:
     """Clusters where there are no pictures: classes around centres, each with its own few directions of change."""
     rng = np.random.default_rng(0)

@@ -216,6 +216,49 @@ def _million(figures: Figures) -> Lines:
     ]
 
 
+def _defaults(figures: Figures) -> Lines:
+    speed, more, fast = [], [], []
+    for size, found in figures["sizes"].items():
+        one, both, built = found["search"]["one_core_ms"], found["search"]["all_cores_ms"], found["build"]
+        speed.append([
+            size, f"`{built['spec']}`", figure(built["ready_s"]), figure(both["default"]["p50"]),
+            figure(one["default"]["p50"]), figure(one["default"]["p99"]), figure(both["exact"]["p50"]),
+            f"{_recall(found):.4f}",
+        ])  # fmt: skip
+        more.append([
+            size, middle(found["open"]["ms"]), figure(found["open"]["searched_mib"]), str(built["disk_bytes_a_row"]),
+            str(found["peak_anonymous_mib"]["build"]), middle(found["search"]["batch_queries_per_s"]["all"]),
+            middle(found["search"]["batch_scales"]),
+        ])  # fmt: skip
+        for name in found.get("fast", {}).get("recall", {}):
+            rates = [found["fast"][kind][name] for kind in ("singles", "batches")]
+            both_rates = [text for rate in rates for text in (figure(rate["per_s"]["median"]), middle(rate["times"]))]
+            fast.append([size, f"`{name}`", f"{found['fast']['recall'][name]:.3f}", *both_rates])
+    narrow = [
+        [size, share, f"{row['recall']:.4f}", figure(row["ms"]["filtered"]["p50"]), figure(row["ms"]["exact"]["p50"])]
+        for size, found in figures["sizes"].items()
+        for share, row in found["filters"].items()
+    ]
+    return [
+        "Vectors mixed from the embeddings of real pictures; float16, mapped from a file; queries are not among them.",
+        "",
+        *table(["vectors", "engine", "ready s", "p50 ms", "1 core p50", "1 core p99", "exact p50", "recall@10"], speed),
+        "",
+        *table(["vectors", "open ms", "private MiB open", "file bytes a row", "private MiB building", "batch q/s",
+                "all cores against one"], more),
+        "",
+        *table(["vectors", "filter leaves", "recall@10", "p50 ms", "exact, unfiltered"], narrow),
+        "",
+        *table(["vectors", "at recall 0.95", "recall", "single q/s", "times", "batch q/s", "times"], fast),
+    ]  # fmt: skip
+
+
+def _recall(found: Figures) -> float:
+    """Recall of the default, whose engine the build names."""
+    engine = found["build"]["spec"].partition(":")[0].partition("(")[0]
+    return float(found["search"][f"recall@10 {engine}"])
+
+
 def _quality(figures: Figures) -> Lines:
     rows = [
         [f"precision{at}", percent(figures["precision"][at], 2), percent(figures["class_mean"][at], 2),
@@ -239,5 +282,6 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], Lines]]] = {
     "warm": ("Search in a running process", _warm),
     "rescan": ("A folder in which nothing changed", _rescan),
     "million": ("A million images", _million),
+    "defaults": ("The default engine", _defaults),
     "quality": ("Quality", _quality),
 }

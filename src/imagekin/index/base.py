@@ -124,8 +124,8 @@ class Index(Engine):
             vectors: also write the stored vectors; False where the caller keeps them and gives them to ``open``.
             note: any text to find again in ``imagekin.index.saved.header(path)["note"]``, such as a revision.
         """
-        header = {"identity": self._identity(), "built": self._built, "note": note}
-        with self._gate, saved.writing(Path(path), header) as folder:
+        # rows must not come between what the header says and what is written
+        with self._gate, saved.writing(Path(path), self._header(note)) as folder:
             saved.put_rows(folder, self._rows, vectors=vectors)
             if self._built:
                 self._save(folder)
@@ -195,10 +195,8 @@ class Index(Engine):
         rows = self._rows
         allowed: Mask | None = None
         if allow is not None:
-            chosen = rows.locate(allow)
-            allowed = np.zeros(len(rows), np.bool_)
-            allowed[chosen] = True
-            if not self._filters() or len(chosen) < self.filter_floor * len(rows):
+            allowed = rows.flags(allow)
+            if not self._filters() or np.count_nonzero(allowed) < self.filter_floor * len(rows):
                 return scan.nearest(rows, queries, k, self.metric, allowed=allowed)
         if self._built == 0:
             return scan.nearest(rows, queries, k, self.metric, allowed=allowed)
@@ -255,6 +253,9 @@ class Index(Engine):
 
     def _padded(self, queries: Vectors, k: int) -> tuple[Ids, Distances]:
         return np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), np.inf, np.float32)
+
+    def _header(self, note: str) -> dict[str, Any]:
+        return {"identity": self._identity(), "built": self._built, "note": note}
 
     def _identity(self) -> dict[str, Any]:
         return {"engine": self.engine, "metric": self.metric, "dim": self.dim, "parameters": self.parameters}
