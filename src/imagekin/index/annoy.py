@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from imagekin.index.best import Found
 from imagekin.index.effort import ladder
+from imagekin.index.native import linked, own_folder
 from imagekin.index.rows import Mask
 from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
@@ -42,12 +44,16 @@ class Annoy(Tuned):
     can_mmap: ClassVar[bool] = True
 
     def _fill(self, rows: NDArray[np.int64]) -> None:
-        self._index, self._mapped = self._empty(), False
+        self._index = self._empty()
         self._index.set_seed(_SEED)
-        for some, vectors in self._pieces(rows):
-            for row, vector in zip(some.tolist(), vectors.tolist(), strict=True):
-                self._index.add_item(row, vector)
+        for _, vectors in self._pieces(rows):
+            # its numbers must leave no gap: a row that is left out would be found as a vector of zeros
+            for place, vector in enumerate(vectors.tolist(), start=self._index.get_n_items()):
+                self._index.add_item(place, vector)
         self._index.build(self.parameters["trees"], n_jobs=self._threads)
+        # Annoy maps what it saves and frees its memory, which no search may be reading: it is saved now and never again
+        self._file = own_folder(self) / _FILE
+        self._index.save(str(self._file))
 
     def _empty(self) -> Any:
         return annoy.AnnoyIndex(self.dim, _METRICS[self.metric])
@@ -72,16 +78,8 @@ class Annoy(Tuned):
         return found, keys
 
     def _write(self, folder: Path) -> None:
-        self._index.save(str(folder / _FILE))
-        self._mapped = True  # Annoy maps what it has saved and frees its memory
+        shutil.copyfile(self._file, folder / _FILE)
 
     def _read(self, folder: Path) -> None:
-        self._index, self._mapped = self._empty(), True
-        self._index.load(str(folder / _FILE))
-
-    def _memory(self) -> int:
-        if self._mapped:
-            return 0
-        trees, count = int(self.parameters["trees"]), self._index.get_n_items()
-        # measured: 2.7 nodes for every leaf that would be full; a node is as large as a row
-        return int((4 * self.dim + 12) * (count + 2.7 * trees * count / (self.dim + 2)))
+        self._index, self._file = self._empty(), linked(self, folder / _FILE)
+        self._index.load(str(self._file))

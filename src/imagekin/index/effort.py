@@ -31,6 +31,9 @@ LEAST: Final = 500
 _QUERIES: Final = 300
 _QUERIES_MANY: Final = 100
 
+_ERRORS: Final = 1.5
+"""Standard errors by which the target must be passed: what is measured on 300 queries is to hold for all."""
+
 _SHORT: Final = 0.005
 """How far below the target the best may stay; further down the engine is not up to these vectors."""
 
@@ -47,7 +50,7 @@ class Effort:
         wide: the same for 100 hits; None where no width is enough.
         rerank: candidates for each hit.
         recall: share of the 10 nearest that was reached; None where nothing was measured.
-        count: rows for which they were found.
+        count: rows among which they were found.
         hopeless: whether even the widest search stayed clearly below the target.
     """
 
@@ -86,7 +89,7 @@ def ladder(least: int, most: int) -> list[int]:
 
 
 def find(probe: Probe, choice: Choice) -> Effort:
-    """The quickest settings that reach the target and a standard error more; the widest where none does."""
+    """The quickest settings that surely reach the target; the widest where none does."""
     widths, reranks, target = choice.widths, choice.reranks, choice.target
     low = _first(len(widths), lambda at: probe.reaches(target, widths[at], reranks[-1]))
     if low == len(widths):
@@ -155,9 +158,9 @@ class Probe:
         return 4 * MANY * rerank <= len(self.rows)
 
     def reaches(self, target: float, width: float, rerank: int, k: int = K) -> bool:
-        """Whether recall is at the target or above, by a standard error."""
+        """Whether recall is surely at the target or above."""
         recall, error = self.recall(width, rerank, k)
-        return recall - error >= target
+        return recall - _ERRORS * error >= target
 
     def recall(self, width: float, rerank: int, k: int = K) -> tuple[float, float]:
         """Share of *k* hits that are as near as the true k-th, so that ties count, and its standard error."""
@@ -181,30 +184,26 @@ class Probe:
         return float(np.median(times))
 
 
-def held_out(rows: Rows, metric: str, sample: NDArray[np.int64], ask: Ask) -> Probe:
-    """A probe whose queries are rows that the engine does not hold yet."""
+def held_out_last(rows: Rows) -> tuple[NDArray[np.int64], int]:
+    """An order of all rows, and how many at its end are a random sample to ask for: up to 300, or a quarter of few.
+
+    Rows that are in the structure already are too easy as queries: a graph leads from each straight to its neighbours
+    (measured: recall 0.995 where new queries reached 0.956).  Made ones are no help: rows moved by the difference of
+    two neighbours were as hard as new queries on real embeddings, but easier by 0.03 on rows in narrow clusters.
+    """
+    live = np.flatnonzero(rows.live)
+    count = min(_QUERIES, len(live) // 4)
+    sample = np.sort(np.random.default_rng(1).choice(live, count, replace=False))
+    others = np.ones(len(rows), np.bool_)
+    others[sample] = False
+    return np.concatenate([np.flatnonzero(others), sample]).astype(np.int64), count
+
+
+def probe(rows: Rows, metric: str, sample: NDArray[np.int64], ask: Ask) -> Probe:
+    """A probe whose queries are rows that the structure does not hold."""
     inside = rows.live.copy()
     inside[sample] = False
-    return _probe(rows, metric, (rows.gather(sample), inside), ask)
-
-
-def moved(rows: Rows, metric: str, ask: Ask) -> Probe:
-    """A probe whose queries are not rows, but as hard as new ones: a row, moved by the difference of two neighbours.
-
-    A row itself is too easy: graphs lead from it straight to its neighbours.
-    """
-    random = np.random.default_rng(1)
-    live = np.flatnonzero(rows.live)
-    sample = random.choice(live, min(_QUERIES, len(live)), replace=False)
-    vectors = rows.gather(sample)
-    near = scan.nearest(rows, vectors, K + 1, metric)[0][:, 1:]
-    pair = random.permuted(np.where(near < 0, sample[:, None], near), axis=1)[:, :2]
-    queries: Vectors = vectors + rows.gather(pair[:, 0]) - rows.gather(pair[:, 1])
-    return _probe(rows, metric, (queries, None), ask)
-
-
-def _probe(rows: Rows, metric: str, given: tuple[Vectors, NDArray[np.bool_] | None], ask: Ask) -> Probe:
-    queries, inside = given
+    queries = rows.gather(sample)
     true = scan.nearest(rows, queries, MANY, metric, allowed=inside)[1]
     # float32 products of one pair differ by the order of adding
     true += 1e-6 * np.maximum(1, np.abs(true))

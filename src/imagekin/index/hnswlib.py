@@ -35,7 +35,7 @@ class Hnswlib(Tuned):
 
     engine: ClassVar[str] = "hnswlib"
     options: ClassVar[Mapping[str, Any]] = MappingProxyType({**COMMON, "M": 16, "ef_construction": 200, "ef": None})
-    labels: ClassVar[bool] = True
+    labels: bool = True
     can_add: ClassVar[bool] = True
     can_remove: ClassVar[bool] = True
     can_filter: ClassVar[bool] = True

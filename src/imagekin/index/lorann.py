@@ -74,7 +74,7 @@ class Lorann(Tuned):
         return (1, 2, 4, 7, 10, 20, 40, 80)
 
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
-        candidates, threads = max(k, K) * self.tuned.rerank, self._threads if len(queries) > 1 else 1
+        candidates, threads = max(k, K) * self._now.rerank, self._threads if len(queries) > 1 else 1
         # at least as many clusters as hold the candidates on average
         visited = min(self._lists, max(int(width), candidates * self._lists // len(self._rows) + 1))
         asked = padded(queries, self._wide)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,3 +55,21 @@ def once(rows: NDArray[np.int64]) -> NDArray[np.int64]:
 def cores() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def own_folder(owner: object) -> Path:
+    """A temporary folder that goes when *owner* goes."""
+    folder = Path(tempfile.mkdtemp(prefix="imagekin-"))
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def linked(owner: object, *files: Path) -> Path:
+    """The first of *files*, by links of its own where the system has them: the folder of an index may be replaced."""
+    folder = own_folder(owner)
+    try:
+        for file in files:
+            os.link(file, folder / file.name)
+    except OSError:
+        return files[0]
+    return folder / files[0].name

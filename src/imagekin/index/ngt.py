@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shutil
-import tempfile
-import weakref
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from imagekin.errors import InputError
 from imagekin.index.best import Found
 from imagekin.index.effort import K
+from imagekin.index.native import own_folder
 from imagekin.index.rows import Mask
 from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
 
-_METRICS: Final = {"cosine": "Normalized Cosine", "euclidean": "L2", "inner": "Inner Product"}
+_METRICS: Final = {"cosine": "L2", "euclidean": "L2", "inner": "Inner Product"}
 _LADDER: Final = (-0.1, -0.05, 0.0, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0)
 
 
@@ -44,6 +45,10 @@ class Ngt(Tuned):
     can_add: ClassVar[bool] = True
     can_remove: ClassVar[bool] = True
 
+    def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
+        super().__init__(dim, metric, **parameters)
+        self._writing = threading.Lock()
+
     def _check_option(self, name: str, value: Any) -> None:
         if name == "search_edges" and value == 0 and not isinstance(value, bool):
             return
@@ -53,28 +58,30 @@ class Ngt(Tuned):
             raise InputError(f"ngt's epsilon must be a number above -1, not {value!r}.")
 
     def _lossy(self) -> bool:
-        # the graph of the inner product ranks by another distance, so hits get theirs from the stored vectors
-        return self.metric == "inner"
+        # rows of length 1 and inner products are ranked by other distances; hits get theirs from the stored vectors
+        return self.metric != "euclidean"
 
     def _widths(self) -> Sequence[float]:
         return _LADDER
 
+    def _grown(self, width: float, ratio: float) -> float:
+        # a share of the distance to the hits, which become nearer as there are more rows
+        return width + 0.02 * math.log2(ratio)
+
     def _fill(self, rows: NDArray[np.int64]) -> None:
-        path, words = str(self._place()), self.parameters
+        # NGT writes to the folder that it was made in and to no other
+        self._home, words = own_folder(self) / "index", self.parameters
+        path = str(self._home)
         edges = {"edge_size_for_creation": words["edges"], "edge_size_for_search": words["search_edges"]}
         ngtpy.create(path, self.dim, distance_type=_METRICS[self.metric], object_type="Float", **edges)
         self._index = ngtpy.Index(path, log_disabled=True)
         for some, vectors in self._pieces(rows):
             self._take(some, vectors)
 
-    def _place(self) -> Path:
-        """A folder of this index's own, which goes when it goes: NGT writes where it was made and nowhere else."""
-        home = Path(tempfile.mkdtemp(prefix="imagekin-ngt-"))
-        weakref.finalize(self, shutil.rmtree, home, ignore_errors=True)
-        self._home = home / "index"
-        return self._home
-
     def _take(self, rows: NDArray[np.int64], vectors: Vectors) -> None:
+        if self.metric == "cosine":
+            # a row of zeros is as far from all, not in their midst
+            vectors = np.where(vectors.any(axis=1, keepdims=True), vectors, np.float32(self.dim**-0.5))
         self._index.batch_insert(vectors, num_threads=self._threads)
 
     def _discard(self, rows: NDArray[np.int64]) -> None:
@@ -110,20 +117,20 @@ class Ngt(Tuned):
         return found, distances
 
     def _write(self, folder: Path) -> None:
-        home = self._home
-        for file in home.iterdir():
-            file.unlink()  # links to the files that it was opened from, or what it saved before
-        self._index.save()
-        for file in home.iterdir():
-            shutil.move(file, folder / file.name)
+        with self._writing:
+            for file in self._home.iterdir():
+                file.unlink()  # links to the files that it was opened from, or what it saved before
+            self._index.save()
+            for file in self._home.iterdir():
+                shutil.move(file, folder / file.name)
 
     def _read(self, folder: Path) -> None:
-        home = self._place()
-        home.mkdir()
+        self._home = own_folder(self) / "index"
+        self._home.mkdir()
         for name in ("grp", "obj", "prf", "robj", "tre"):
             if (folder / name).exists():
-                (home / name).symlink_to((folder / name).resolve())
-        self._index = ngtpy.Index(str(home), log_disabled=True)
+                (self._home / name).symlink_to((folder / name).resolve())
+        self._index = ngtpy.Index(str(self._home), log_disabled=True)
 
     def _memory(self) -> int:
         # objects, links of 8 bytes (both ways) with room to grow, and the tree

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
-import nmslib
 import numpy as np
 from numpy.typing import NDArray
 
 from imagekin.index.best import Found
 from imagekin.index.gate import Gate
+from imagekin.index.native import linked
 from imagekin.index.rows import Mask
+from imagekin.index.silence import silenced
 from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
+
+with silenced(2):  # it advises to compile it anew
+    import nmslib
 
 _FILE: Final = "graph.nmslib"
 _SPACES: Final = {"cosine": "cosinesimil", "euclidean": "l2", "inner": "negdotprod"}
@@ -34,17 +39,18 @@ class Nmslib(Tuned):
 
     engine: ClassVar[str] = "nmslib"
     options: ClassVar[Mapping[str, Any]] = MappingProxyType({**COMMON, "M": 16, "ef_construction": 200, "ef": None})
-    labels: ClassVar[bool] = True
+    labels: bool = True
 
     def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
         super().__init__(dim, metric, **parameters)
         self._breadth = Gate()
+        self._file: Path | None = None
 
     def _empty(self) -> Any:
         return nmslib.init(method="hnsw", space=_SPACES[self.metric], data_type=nmslib.DataType.DENSE_VECTOR)
 
     def _fill(self, rows: NDArray[np.int64]) -> None:
-        self._index, words = self._empty(), self.parameters
+        self._index, self._file, words = self._empty(), None, self.parameters
         for some, vectors in self._pieces(rows):
             self._index.addDataPointBatch(vectors, some.astype(np.int32))
         settings = {"M": words["M"], "efConstruction": words["ef_construction"], "indexThreadQty": self._threads}
@@ -90,10 +96,15 @@ class Nmslib(Tuned):
         return np.sqrt(keys, out=keys) if self.metric == "euclidean" else np.minimum(keys, 2, out=keys)
 
     def _write(self, folder: Path) -> None:
-        self._index.saveIndex(str(folder / _FILE), save_data=True)
+        if self._file is None:
+            self._index.saveIndex(str(folder / _FILE), save_data=True)
+            return
+        # what was loaded cannot be saved: NMSLIB would write it without its vectors, or end the process
+        for name in (_FILE, f"{_FILE}.dat"):
+            shutil.copyfile(self._file.with_name(name), folder / name)
 
     def _read(self, folder: Path) -> None:
-        self._index = self._empty()
+        self._index, self._file = self._empty(), linked(self, folder / _FILE, folder / f"{_FILE}.dat")
         self._index.loadIndex(str(folder / _FILE), load_data=True)
 
     def _memory(self) -> int:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagekin.index.best import Found
-from imagekin.index.native import once
+from imagekin.index.native import once, own_folder
 from imagekin.index.rows import Mask
 from imagekin.index.silence import silenced
 from imagekin.index.tuned import COMMON, Tuned
@@ -66,30 +64,24 @@ class PyGlass(Tuned):
             glass.set_num_threads(self._threads)
             graph = glass.Index("HNSW", self._kind(), codes, degree, construction).build(vectors)
             # the searcher takes the graph away, and what is saved afterwards is empty
-            graph.save(str(self._place()))
+            self._graph = own_folder(self) / _FILE
+            graph.save(str(self._graph))
         self._serve(graph, vectors)
-
-    def _place(self) -> Path:
-        """A file of this index's own, which goes when it goes."""
-        folder = Path(tempfile.mkdtemp(prefix="imagekin-"))
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self._graph = folder / _FILE
-        return self._graph
 
     def _serve(self, graph: Any, vectors: Vectors) -> None:
         with silenced(1):
-            self._searcher = glass.Searcher(graph, vectors, self._kind(), str(self.parameters["codes"]))
+            self._index = glass.Searcher(graph, vectors, self._kind(), str(self.parameters["codes"]))
         self._ef = 0
 
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
         ef = max(int(width), k)
         if ef != self._ef:
-            self._searcher.set_ef(ef)
+            self._index.set_ef(ef)
             self._ef = ef
         if len(queries) == 1:
-            found, keys = self._searcher.search(queries[0], k)
+            found, keys = self._index.search(queries[0], k)
             return once(found[None].astype(np.int64)), keys[None]
-        found, keys = self._searcher.batch_search(queries, k, self._threads)
+        found, keys = self._index.batch_search(queries, k, self._threads)
         return once(found.astype(np.int64)), keys
 
     def _write(self, folder: Path) -> None:
@@ -97,7 +89,8 @@ class PyGlass(Tuned):
 
     def _read(self, folder: Path) -> None:
         # its own copy: the folder may be replaced or deleted while this index lives
-        shutil.copyfile(folder / _FILE, self._place())
+        self._graph = own_folder(self) / _FILE
+        shutil.copyfile(folder / _FILE, self._graph)
         with silenced(1):
             graph = glass.Graph(str(self._graph), "glass")
         self._serve(graph, self._vectors(np.arange(self._built)))

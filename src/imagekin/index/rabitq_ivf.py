@@ -12,7 +12,7 @@ import numpy as np
 import rabitqlib
 from numpy.typing import NDArray
 
-from imagekin.index.best import Found
+from imagekin.index.best import Found, lengths
 from imagekin.index.effort import ladder
 from imagekin.index.native import padded
 from imagekin.index.rows import Mask, prepared
@@ -20,6 +20,8 @@ from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
 
 _FILE: Final = "engine.rabitq"
+_SCALE: Final = "scale.npy"
+_TINY: Final = 1e-30
 _NARROWEST: Final = 64
 _TRAINING: Final = 128
 """Rows of a list to train on; the clustering library asks for about 40."""
@@ -48,7 +50,7 @@ class RaBitQIVF(Tuned):
 
     def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
         super().__init__(dim, metric, **parameters)
-        self._wide = max(dim, _NARROWEST)
+        self._wide, self._scale = max(dim, _NARROWEST), np.float32(1)
 
     def _least(self) -> int:
         return max(256, 40 * int(self.parameters["lists"] or 1))
@@ -64,7 +66,10 @@ class RaBitQIVF(Tuned):
         chosen[np.random.default_rng(0).choice(count, min(count, max(16384, _TRAINING * lists)), replace=False)] = True
         sample = rows[chosen]
         self._order = np.concatenate([sample, rows[~chosen], [-1]])
-        trained = padded(prepared(self._rows.gather(sample), self.metric), self._wide)
+        # coordinates have a bound; hits get their distances from the stored rows
+        longest = 1.0 if self.metric == "cosine" else max(float(lengths(part).max()) for _, part in self._pieces(rows))
+        self._scale = np.float32(1 / max(longest, _TINY))
+        trained = self._coded(prepared(self._rows.gather(sample), self.metric))
         clusters = rabitqlib.RaBitQKMeans(self._wide, lists, num_threads=self._threads, seed=0)
         clusters.train(trained)
         metric = "l2" if self.metric == "euclidean" else "ip"
@@ -73,8 +78,11 @@ class RaBitQIVF(Tuned):
         for some, vectors in self._pieces(rows[~chosen]):
             self._take(some, vectors)
 
+    def _coded(self, vectors: Vectors) -> Vectors:
+        return padded(vectors if self.metric == "cosine" else vectors * self._scale, self._wide)
+
     def _take(self, rows: NDArray[np.int64], vectors: Vectors) -> None:
-        self._index.add(padded(vectors, self._wide), num_threads=self._threads)
+        self._index.add(self._coded(vectors), num_threads=self._threads)
 
     def _discard(self, rows: NDArray[np.int64]) -> None:
         self._index.remove(self._places(rows).astype(np.uint32))
@@ -86,7 +94,7 @@ class RaBitQIVF(Tuned):
         return (1, 2, 3, 5, 10, 20, 50)
 
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
-        asked, lists = padded(queries, self._wide), self._index.num_clusters
+        asked, lists = self._coded(queries), self._index.num_clusters
         # as many lists as hold twice k rows on average
         visited = min(lists, max(int(width), 2 * k * lists // len(self._rows) + 1))
         within = min(k, self._index.num_points)
@@ -96,9 +104,10 @@ class RaBitQIVF(Tuned):
 
     def _write(self, folder: Path) -> None:
         self._index.save(str(folder / _FILE))
+        np.save(folder / _SCALE, self._scale)
 
     def _read(self, folder: Path) -> None:
-        self._index = rabitqlib.IvfIndex.load(str(folder / _FILE))
+        self._index, self._scale = rabitqlib.IvfIndex.load(str(folder / _FILE)), np.load(folder / _SCALE)
 
     def _memory(self) -> int:
         row = self._wide * int(self.parameters["bits"]) // 8 + 36

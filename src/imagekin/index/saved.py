@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from imagekin.errors import IndexingError
 from imagekin.index.rows import Rows, Stored
+from imagekin.index.workers import CORES, each, ranges
 from imagekin.types import Ids
 
 VERSION: Final = 1
@@ -24,6 +25,8 @@ VERSION: Final = 1
 
 _HEADER: Final = "index.json"
 _PAGE: Final = 1 << 16
+_PARALLEL: Final = 1 << 22
+"""Bytes from which a second core pays for its wake-up."""
 
 
 @contextmanager
@@ -34,7 +37,8 @@ def writing(path: Path, header: dict[str, Any]) -> Iterator[Path]:
     try:
         yield fresh
         files = {file.name: [file.stat().st_size, checksum(file)] for file in sorted(fresh.iterdir())}
-        text = json.dumps({"format": "imagekin index", "version": VERSION, **header, "files": files}, indent=1)
+        data = {"format": "imagekin index", "version": VERSION, **header, "files": files}
+        text = json.dumps({**data, "sum": _sum(data)}, indent=1)
         (fresh / _HEADER).write_text(text, encoding="utf-8")
         for file in fresh.iterdir():
             _sync(file)
@@ -58,8 +62,10 @@ def header(path: Path, identity: dict[str, Any] | None = None) -> dict[str, Any]
         data = dict(json.loads((path / _HEADER).read_text(encoding="utf-8")))
         if data["format"] != "imagekin index" or data["version"] != VERSION:
             raise ValueError(f"format {data['format']!r}, version {data['version']!r}")
+        if data.pop("sum") != _sum(data):
+            raise ValueError("it was changed")
         found, files = dict(data["identity"]), {str(name): tuple(pair) for name, pair in data["files"].items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise IndexingError(f"{path} is not an index of format {VERSION} ({reason}); build it again.") from error
     for name, mine in json.loads(json.dumps(identity or {})).items():
@@ -70,6 +76,11 @@ def header(path: Path, identity: dict[str, Any] | None = None) -> dict[str, Any]
         if not file.is_file() or (file.stat().st_size, checksum(file)) != pair:
             raise IndexingError(f"{file} is missing, truncated or changed; delete {path} and build the index again.")
     return data
+
+
+def _sum(data: dict[str, Any]) -> str:
+    """Hash of a header without this sum itself."""
+    return hashlib.blake2b(json.dumps(data, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def put_rows(folder: Path, rows: Rows, *, vectors: bool) -> None:
@@ -117,8 +128,10 @@ def checksum(path: Path) -> str:
     digest = hashlib.blake2b(str(size).encode(), digest_size=16)
     whole = size // _PAGE * _PAGE
     if whole:
-        words: NDArray[np.uint64] = np.memmap(path, np.uint64, "r", shape=(whole // _PAGE, _PAGE // 8))
-        digest.update(np.add.reduce(words, axis=1).tobytes())
+        words: NDArray[np.uint64] = np.asarray(np.memmap(path, np.uint64, "r", shape=(whole // _PAGE, _PAGE // 8)))
+        parts = ranges(0, len(words), CORES if whole >= _PARALLEL else 1)
+        for sums in each(lambda part: np.add.reduce(words[slice(*part)], axis=1), parts):
+            digest.update(sums.tobytes())
     with path.open("rb") as file:
         file.seek(whole)
         digest.update(file.read())

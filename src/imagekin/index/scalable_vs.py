@@ -46,14 +46,13 @@ class ScalableVS(Tuned):
         {**COMMON, "degree": 32, "construction": 100, "codes": "float16", "ef": None}
     )
     choices: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({"codes": ("float16", "float32")})
-    labels: ClassVar[bool] = True
     can_add: ClassVar[bool] = True
     can_remove: ClassVar[bool] = True
     thread_safe: ClassVar[bool] = False
 
     def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
         super().__init__(dim, metric, **parameters)
-        self._dynamic = bool(self.parameters["codes"] == "float32")
+        self._dynamic = self.labels = bool(self.parameters["codes"] == "float32")
 
     def _least(self) -> int:
         return 256
@@ -77,9 +76,9 @@ class ScalableVS(Tuned):
         )
         if self._dynamic:
             names = rows.astype(np.uint64)
-            self._graph = svs.DynamicVamana.build(settings, vectors, names, self._kind(), self._threads)
+            self._index = svs.DynamicVamana.build(settings, vectors, names, self._kind(), self._threads)
         else:
-            self._graph = svs.Vamana.build(settings, vectors, self._kind(), num_threads=self._threads)
+            self._index = svs.Vamana.build(settings, vectors, self._kind(), num_threads=self._threads)
         self._window, self._running = 0, self._threads
 
     def _kind(self) -> Any:
@@ -87,32 +86,32 @@ class ScalableVS(Tuned):
 
     def _take(self, rows: NDArray[np.int64], vectors: Vectors) -> None:
         self._use(0, self._threads)
-        self._graph.add(vectors, rows.astype(np.uint64))
+        self._index.add(vectors, rows.astype(np.uint64))
 
     def _discard(self, rows: NDArray[np.int64]) -> None:
         if self._dynamic:
-            self._graph.delete(rows.astype(np.uint64))
+            self._index.delete(rows.astype(np.uint64))
 
     def _use(self, window: int, threads: int) -> None:
         """Set what differs: threads start anew each time that their number is set."""
         if threads != self._running:
-            self._graph.num_threads = threads
+            self._index.num_threads = threads
             self._running = threads
         if window and window != self._window:
-            self._graph.search_window_size = window
+            self._index.search_window_size = window
             self._window = window
 
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
         self._use(max(int(width), k), self._threads if len(queries) >= _MANY else 1)
         # beyond the rows that are left it repeats some
-        found, keys = self._graph.search(queries, max(1, min(k, len(self._rows) - self._rows.dead)))
+        found, keys = self._index.search(queries, max(1, min(k, len(self._rows) - self._rows.dead)))
         rows = once(found.astype(np.int64))
         return rows, np.sqrt(np.maximum(keys, 0)) if self.metric == "euclidean" else of_products(keys, self.metric)
 
     def _write(self, folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=folder) as name:
             place = Path(name)
-            self._graph.save(*(str(place / part) for part in _FOLDERS))
+            self._index.save(*(str(place / part) for part in _FOLDERS))
             for part in _FOLDERS:
                 for file in (place / part).iterdir():
                     os.replace(file, folder / f"{part}-{file.name}")
@@ -128,7 +127,7 @@ class ScalableVS(Tuned):
             paths = [str(place / part) for part in _FOLDERS]
             parts = paths[0], svs.GraphLoader(paths[1]), svs.VectorDataLoader(paths[2], kind)
             family = svs.DynamicVamana if self._dynamic else svs.Vamana
-            self._graph = family(*parts, self._kind(), num_threads=1)
+            self._index = family(*parts, self._kind(), num_threads=1)
         self._window, self._running = 0, 1
 
     def _memory(self) -> int:

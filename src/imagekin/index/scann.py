@@ -63,12 +63,12 @@ class Scann(Tuned):
         builder = builder.tree(self._lists, 1, training_sample_size=min(len(vectors), 256 * self._lists + 16384))
         builder = builder.score_ah(int(self.parameters["block"]), anisotropic_quantization_threshold=threshold)
         with silenced(2):
-            self._searcher = builder.reorder(10 * K).build().searcher
-        self._searcher.set_num_threads(self._threads)
+            self._index = builder.reorder(10 * K).build().searcher
+        self._index.set_num_threads(self._threads)
 
     def _take(self, rows: NDArray[np.int64], vectors: Vectors) -> None:
         with silenced(2):
-            self._searcher.upsert([None] * len(vectors), vectors, len(vectors))
+            self._index.upsert([None] * len(vectors), vectors, len(vectors))
 
     def _discard(self, rows: NDArray[np.int64]) -> None:
         places = self._places(rows)[::-1]  # from behind, so that none of them is moved before its turn
@@ -78,7 +78,7 @@ class Scann(Tuned):
         for place in places:
             last -= 1
             order[place] = order[last]  # as ScaNN does: the last row takes the place
-        self._searcher.delete(places.tolist())
+        self._index.delete(places.tolist())
         self._order = np.append(order[:last], -1)
 
     def _widths(self) -> Sequence[float]:
@@ -88,23 +88,23 @@ class Scann(Tuned):
         return (1, 2, 4, 7, 10, 20, 40, 80)
 
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
-        candidates, within = max(k, K) * self.tuned.rerank, min(k, len(self._rows) - self._rows.dead)
+        candidates, within = max(k, K) * self._now.rerank, min(k, len(self._rows) - self._rows.dead)
         # at least as many lists as hold the candidates on average
         visited = min(self._lists, max(int(width), candidates * self._lists // len(self._rows) + 1))
         many = len(queries) > 1 and self._threads > 1
-        found, keys = self._searcher.search_batched(queries, within, candidates, visited, many, _BATCH)
+        found, keys = self._index.search_batched(queries, within, candidates, visited, many, _BATCH)
         # a line that is short ends in row 0 at NaN
         rows = np.where(np.isnan(keys), np.int64(-1), found)
         return rows, np.sqrt(np.maximum(keys, 0)) if self.metric == "euclidean" else of_products(keys, self.metric)
 
     def _write(self, folder: Path) -> None:
         with silenced(2):
-            self._searcher.serialize(str(folder), True)
+            self._index.serialize(str(folder), True)
 
     def _read(self, folder: Path) -> None:
         with silenced(2):
-            self._searcher = library.load_searcher(str(folder)).searcher
-        self._searcher.set_num_threads(self._threads)
+            self._index = library.load_searcher(str(folder)).searcher
+        self._index.set_num_threads(self._threads)
         self._lists = int(self.parameters["lists"] or math.isqrt(self.tuned.count))
 
     def _memory(self) -> int:

@@ -59,21 +59,21 @@ class SymphonyQG(Tuned):
     def _fill(self, rows: NDArray[np.int64]) -> None:
         metric = "l2" if self.metric == "euclidean" else "ip"
         degree, bits = int(self.parameters["degree"]), int(self.parameters["bits"])
-        self._graph = rabitqlib.SymqgIndex(self._wide, degree, metric, bits)
+        self._index = rabitqlib.SymqgIndex(self._wide, degree, metric, bits)
         vectors = self._vectors(rows, self._wide)
-        self._graph.build(vectors, int(self.parameters["construction"]), num_threads=self._threads)
+        self._index.build(vectors, int(self.parameters["construction"]), num_threads=self._threads)
 
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
         asked = padded(queries, self._wide)
         threads = self._threads if len(asked) > 1 else 1
-        found, keys = self._graph.search_batch(asked, k, max(int(width), k), threads)
+        found, keys = self._index.search_batch(asked, k, max(int(width), k), threads)
         return found.astype(np.int64), converted(keys, self.metric)
 
     def _write(self, folder: Path) -> None:
-        self._graph.save(str(folder / _FILE))
+        self._index.save(str(folder / _FILE))
 
     def _read(self, folder: Path) -> None:
-        self._graph = rabitqlib.SymqgIndex.load(str(folder / _FILE))
+        self._index = rabitqlib.SymqgIndex.load(str(folder / _FILE))
 
     def _memory(self) -> int:
         degree, bits = int(self.parameters["degree"]), int(self.parameters["bits"]) or 32

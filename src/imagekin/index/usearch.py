@@ -42,7 +42,7 @@ class USearch(Tuned):
         {**COMMON, "M": 16, "ef_construction": 128, "ef": None, "dtype": "f16"}
     )
     choices: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({"dtype": ("f32", "f16", "bf16", "i8")})
-    labels: ClassVar[bool] = True
+    labels: bool = True
     can_add: ClassVar[bool] = True
     can_remove: ClassVar[bool] = True
     can_mmap: ClassVar[bool] = True
@@ -94,12 +94,14 @@ class USearch(Tuned):
         if self._half:
             queries = np.clip(queries, -_HALF, _HALF)
         matches = self._index.search(queries, reach, threads=1 if len(queries) == 1 else self._threads)
-        rows, keys = matches.keys.view(np.int64), converted(matches.distances, self.metric)
+        rows, keys = matches.keys.view(np.int64), matches.distances
         if len(queries) > 1:
             # lines that are shorter than the others end in what was never written
             short = np.arange(rows.shape[1]) >= np.asarray(matches.counts)[:, None]
-            rows[short], keys[short] = -1, np.inf
+            rows[short], keys[short] = -1, 1
+            converted(keys, self.metric)[short] = np.inf
             return rows[:, :k], keys[:, :k]
+        converted(keys, self.metric)
         if len(rows) >= k:
             return rows[None, :k], keys[None, :k]
         found, distances = np.full((1, k), -1, np.int64), np.full((1, k), np.inf, np.float32)

@@ -12,13 +12,17 @@ import voyager
 from numpy.typing import NDArray
 
 from imagekin.errors import InputError
-from imagekin.index.best import Found
+from imagekin.index.best import Found, lengths
 from imagekin.index.native import converted
 from imagekin.index.rows import Mask
 from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
 
 _FILE: Final = "graph.voyager"
+_SCALE: Final = "scale.npy"
+_LONGEST: Final = np.float32(440)
+_TINY: Final = 1e-30
+
 _DTYPES: Final = {"f32": "Float32", "e4m3": "E4M3", "f8": "Float8"}
 
 
@@ -39,12 +43,13 @@ class Voyager(Tuned):
         {**COMMON, "M": 12, "ef_construction": 200, "ef": None, "dtype": "f32"}
     )
     choices: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({"dtype": tuple(_DTYPES)})
-    labels: ClassVar[bool] = True
+    labels: bool = True
     can_add: ClassVar[bool] = True
     can_remove: ClassVar[bool] = True
 
     def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
         super().__init__(dim, metric, **parameters)
+        self._scaled, self._scale = metric != "cosine" and self.parameters["dtype"] == "e4m3", np.float32(1)
         if self.parameters["dtype"] == "f8" and metric != "cosine":
             raise InputError(f"voyager's dtype f8 holds -1 to 1, so it needs the metric cosine, not {metric!r}.")
 
@@ -53,6 +58,14 @@ class Voyager(Tuned):
 
     def _reranks(self) -> Sequence[int]:
         return (1, 2, 4, 8, 16) if self._lossy() else (1,)
+
+    def _coded(self, vectors: Vectors) -> Vectors:
+        """Elements as they can be stored: 8-bit floats end at 448, and hits get their distances from the rows."""
+        if not self._scaled:
+            return vectors
+        scaled = vectors * self._scale
+        shorter: Vectors = scaled * np.minimum(1, _LONGEST / np.maximum(lengths(scaled), _TINY))[:, None]
+        return shorter
 
     def _fill(self, rows: NDArray[np.int64]) -> None:
         self._index = voyager.Index(
@@ -63,12 +76,16 @@ class Voyager(Tuned):
             max_elements=len(self._rows),
             storage_data_type=getattr(voyager.StorageDataType, _DTYPES[self.parameters["dtype"]]),
         )
+        if self._scaled:
+            longest = max(float(lengths(vectors).max()) for _, vectors in self._pieces(rows))
+            self._scale = np.float32(_LONGEST / max(longest, _TINY))
         for some, vectors in self._pieces(rows):
             self._take(some, vectors)
 
     def _take(self, rows: NDArray[np.int64], vectors: Vectors) -> None:
         # Voyager stores arrays of another layout wrongly and says nothing
-        self._index.add_items(np.ascontiguousarray(vectors, np.float32), rows.tolist(), num_threads=self._threads)
+        ready = np.ascontiguousarray(self._coded(vectors), np.float32)
+        self._index.add_items(ready, rows.tolist(), num_threads=self._threads)
 
     def _discard(self, rows: NDArray[np.int64]) -> None:
         for row in rows.tolist():
@@ -77,7 +94,7 @@ class Voyager(Tuned):
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
         breadth, many = max(int(width), k), len(queries) > 1
         try:
-            rows, keys = self._index.query(queries, k, self._threads if many else 1, breadth)
+            rows, keys = self._index.query(self._coded(queries), k, self._threads if many else 1, breadth)
         except voyager.RecallError:
             if many:
                 lines = [self._ask(query[None], k, width, allowed) for query in queries]
@@ -88,9 +105,10 @@ class Voyager(Tuned):
 
     def _write(self, folder: Path) -> None:
         self._index.save(str(folder / _FILE))
+        np.save(folder / _SCALE, self._scale)
 
     def _read(self, folder: Path) -> None:
-        self._index = voyager.Index.load(str(folder / _FILE))
+        self._index, self._scale = voyager.Index.load(str(folder / _FILE)), np.load(folder / _SCALE)
 
     def _memory(self) -> int:
         # a row: its vector, links of the lowest layer with their count, label and lock; upper layers add a few per cent
