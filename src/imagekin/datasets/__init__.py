@@ -82,6 +82,7 @@ def download(
     source: str | os.PathLike[str] | None = None,
     workers: int = 16,
     per_host: int = 2,
+    pause: float = 1.0,
     progress: Callable[[Step], None] | None = None,
 ) -> Dataset:
     """Download a data set, or what of it is not here yet, and load it.
@@ -94,6 +95,7 @@ def download(
         source: a local file or folder, or the URL of a mirror, to take it from.
         workers: pictures that are fetched at once, where they come one by one.
         per_host: of these, from one host.
+        pause: seconds before what failed is tried again; they double each time.
         progress: called with each ``Step``.
 
     Raises:
@@ -101,13 +103,12 @@ def download(
         UnknownNameError: no such name.
     """
     from imagekin.datasets import folder as folders
-    from imagekin.datasets.job import Options
+    from imagekin.datasets.job import Options, nobody
+    from imagekin.datasets.web import Web
 
     text = os.fspath(what)
     given = None if source is None else os.fspath(source)
-    options = Options(given, workers=workers, per_host=per_host)
-    if progress is not None:
-        options = Options(given, workers=workers, per_host=per_host, progress=progress)
+    options = Options(given, Web(pause=pause), workers, per_host, progress or nobody)
     recipe, root = _recipe(text), place(text, folder)
     recipe.download(root, options)
     return folders.load(root)

@@ -20,7 +20,7 @@ from imagekin.datasets import manifest, transfer
 from imagekin.datasets.base import FAILURES
 from imagekin.datasets.hosts import Hosts, Row
 from imagekin.datasets.job import IMAGES, Job, Step
-from imagekin.datasets.web import Passing, Web, asked, is_url
+from imagekin.datasets.web import Passing, Web, asked
 from imagekin.errors import FetchError, ImageError, ImagekinError
 
 SECONDS: Final = 60.0
@@ -141,7 +141,7 @@ class _Run:
             hosts.done(row, answered=False)
             return
         try:
-            data = _picture(row.url, self.web) if is_url(row.url) else _checked(images.read(row.url, images.UPLOAD))
+            data = _checked(images.read(row.url, images.UPLOAD)) if row.local else _picture(row.url, self.web)
         except Passing as error:
             self._later(hosts, row, tries + 1, error)
         except (FetchError, ImageError) as error:

@@ -31,6 +31,7 @@ class Row:
         url: where it is.
         label: its class, or None.
         goal: where it goes, relative to the folder of pictures.
+        local: whether *url* is the path of a file of this machine, as the user's own list may say.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Row:
     url: str
     label: str | None
     goal: str
+    local: bool = False
 
 
 @dataclass(slots=True)

@@ -48,7 +48,7 @@ class Step:
     failed: int = 0
 
 
-def _nobody(step: Step) -> None:
+def nobody(step: Step) -> None:
     """Nobody watches."""
 
 
@@ -68,7 +68,7 @@ class Options:
     web: Web = field(default_factory=Web)
     workers: int = 16
     per_host: int = 2
-    progress: Callable[[Step], None] = _nobody
+    progress: Callable[[Step], None] = nobody
 
     def __post_init__(self) -> None:
         """Check the numbers.

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from imagekin import formats
 from imagekin.datasets import manifest, names, transfer, web
-from imagekin.datasets.base import LABELS, Recipe
+from imagekin.datasets.base import FAILURES, LABELS, Recipe
 from imagekin.datasets.gather import gather
 from imagekin.datasets.hosts import Row
 from imagekin.datasets.job import FILES, IMAGES, Job, Options
@@ -43,6 +43,9 @@ class Listed(Recipe):
         manifest.write(job.folder, self._state(job, 0, complete=False))
         rules = job.rules(self._mirror(job.options))
         failures = gather(rows, len(rows), job, rules)
+        if len(failures) == len(rows):
+            why = f"the first because {failures[0].reason}"
+            raise DatasetError(f"none of its {len(rows):,} pictures could be had, {why}; see {job.folder / FAILURES}.")
         lost = {failure.row.number for failure in failures}
         self._label(job.folder, [row for row in rows if row.number not in lost])
         if failures:
@@ -123,7 +126,7 @@ class Table(Listed):
 
     def __init__(self, place: str) -> None:
         self.place = place
-        self.name = Path(urlsplit(place).path if web.is_url(place) else place).stem  # type: ignore[misc]
+        self.name = Path(_path(place) if web.is_url(place) else place).stem  # type: ignore[misc]
 
     def _list(self, job: Job) -> File:
         if not web.is_url(self.place):
@@ -181,13 +184,22 @@ def _entry(number: int, row: Mapping[str, str], base: Path | None) -> Row | None
     place, label = row["place"].strip(), row["label"] or None
     if not place or (base is None and not web.is_url(place)):
         return None
-    if base is not None and not web.is_url(place):
+    here = base is not None and not web.is_url(place)
+    if base is not None and here:
         place = os.path.normpath(base / Path(place).expanduser())
-    path = unquote(urlsplit(place).path) if web.is_url(place) else place
+    path = place if here else _path(place)
     stem, suffix = os.path.splitext(os.path.basename(path))
     stem = "".join(mark if mark.isalnum() or mark in "-_ " else "_" for mark in stem)[:_STEM].strip(" _") or "image"
     goal = f"{names.folder(label or UNLABELLED)}/{_named(f'{stem}-{manifest.short(place)}{suffix}')}"
-    return Row(number, stem, place, label, goal)
+    return Row(number, stem, place, label, goal, here)
+
+
+def _path(url: str) -> str:
+    """The path of a URL; empty when it is none."""
+    try:
+        return unquote(urlsplit(url).path)
+    except ValueError:
+        return ""
 
 
 def _named(name: str) -> str:
