@@ -66,13 +66,13 @@ def test_angles_are_ranked_by_difference_where_clusters_are_learnt() -> None:
 @pytest.mark.parametrize("spec", ["faiss:IVF16,SQ8,threads=1", "faiss:IVF16,PQ16x4fs,threads=1"])
 @pytest.mark.parametrize("share", [0.9, 0.5, 0.1])
 def test_filters_are_answered_by_the_engine_itself(spec: str, share: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = clustered(6000, 32)
+    rows = clustered(3000, 32)
     index = built(spec, rows)
-    allow = np.random.default_rng(1).choice(6000, round(share * 6000), replace=False)
+    allow = np.random.default_rng(1).choice(3000, round(share * 3000), replace=False)
     monkeypatch.setattr(scan, "nearest", None)
-    queries = clustered(6006, 32)[6000:]
+    queries = clustered(3016, 32)[3000:]
     answer = index.search(queries, 10, allow=allow)
-    check_answer(answer, queries, {int(name): rows[name] for name in allow}, "cosine", recall=0.97)
+    check_answer(answer, queries, {int(name): rows[name] for name in allow}, "cosine", recall=0.95)
 
 
 def test_a_few_dead_rows_are_dropped_from_more_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
