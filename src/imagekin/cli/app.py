@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "remove": ("remove", "Take pictures out of a collection; the files stay."),
     "bench": ("bench", "Compare the index engines on your own vectors."),
     "tune": ("tune", "Choose the engine that meets your target."),
+    "datasets": ("datasets", "List the data sets that are known by name, or download one."),
     "collections": ("collections", "List the collections in the data folder."),
     "models": ("models", "List the models and the index engines."),
     "doctor": ("doctor", "Say what is installed and in use, and check a collection."),
