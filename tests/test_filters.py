@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagekin.errors import InputError
-from imagekin.store.filters import And, Compare, Contains, Filter, In, Not, Or, Under, build, parse
+from imagekin.store.filters import And, Compare, Contains, Filter, In, Not, Or, Under, build, metadata, parse
 from imagekin.store.sql import Condition, basename
 
+ODD = {"camera model": "Canon", "class": "k", "width": 3, "label": "b", 'a "quoted" one': 1, "back\\slash": 2}
 ROWS: list[tuple[Any, ...]] = [
     # id, path, size, mtime ns, width, height, label, metadata
     (1, "/p/cat/a.jpg", 100, 1_000_000_000, 640, 480, "cat", '{"price": 5, "colour": "red"}'),
-    (2, "/p/dog/b.jpg", 200, 2_000_000_000, 1024, 768, "dog", None),
+    (2, "/p/dog/b.jpg", 200, 2_000_000_000, 1024, 768, "dog", json.dumps(ODD)),
     (3, "/p/dog2/c.png", 300, 3_000_000_000, 2048, 100, None, '{"price": 7.5}'),
     (4, "/p/it's 100%_\\.jpg", 400, 4_000_000_000, 10, 10, "it's", '{"colour": "blue"}'),
 ]
@@ -25,9 +27,11 @@ ROWS: list[tuple[Any, ...]] = [
 def matching(condition: Filter | None) -> list[int]:
     database = apsw.Connection(":memory:")
     database.create_scalar_function("basename", basename, 1, deterministic=True)  # type: ignore[arg-type]
-    database.execute("CREATE TABLE item (id, path BLOB, size, mtime, width, height, label TEXT, metadata TEXT)")
+    database.execute(
+        "CREATE TABLE item (id, path BLOB, size, mtime, width, height, label TEXT, metadata TEXT, missing DEFAULT 0)"
+    )
     rows = [(row[0], os.fsencode(row[1]), *row[2:]) for row in ROWS]
-    database.executemany("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    database.executemany("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)", rows)
     compiled = Condition(condition)
     return [
         row[0] for row in database.execute(f"SELECT id FROM item WHERE {compiled.sql} ORDER BY id", compiled.values)
@@ -63,6 +67,22 @@ def matching(condition: Filter | None) -> list[int]:
         ("date >= '1970-01-01T00:00:03+00:00'", [3, 4]),
         ("unknown_column == 'x'", []),
         ("True == width", []),
+        ("label in (None, 'cat')", [1, 3]),
+        ("label not in (None, 'cat')", [2, 4]),
+        ("label in (None,)", [3]),
+        ("meta['price'] > 5", [3]),
+        ("'red' == meta['colour']", [1]),
+        ("meta['camera model'] == 'Canon'", [2]),
+        ("'anon' in meta['camera model']", [2]),
+        ("meta['class'] in ('k',)", [2]),
+        ("meta['width'] == 3", [2]),  # a column that is called like a field
+        ("width == 3", []),
+        ("meta['label'] > 'a'", [2]),
+        ("meta['a \"quoted\" one'] == 1", [2]),
+        (r"meta['back\\slash'] == 2", [2]),
+        ("date > '0001-01-01'", [1, 2, 3, 4]),
+        ("date < '9999-12-31'", [1, 2, 3, 4]),
+        ("missing == True", []),
     ],
 )
 def test_expressions_select_the_rows_that_python_would(text: str, expected: list[int]) -> None:
@@ -85,6 +105,21 @@ def test_expressions_select_the_rows_that_python_would(text: str, expected: list
         "label == b'x'",
         "width == 1j",
         f"width < {2**64}",
+        "width > 1" + "0" * 400,
+        "width > -1" + "0" * 400,
+        "width > 1e400",
+        "width < 'abc'",
+        "width in ('abc',)",
+        "'1' in width",
+        "label == 5",
+        "path in (1, 2)",
+        "name > 1.5",
+        "missing == 'yes'",
+        "camera model == 'Canon'",
+        "class == 'k'",
+        "other['x'] == 1",
+        "meta[0] == 1",
+        "meta['a']['b'] == 1",
         "date > 'yesterday'",
         "f'{label}' == 'x'",
         "width if label else size",
@@ -97,6 +132,60 @@ def test_anything_else_is_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse(text)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "cure"),
+    [
+        ("width < 'abc'", "give a number without quotes"),
+        ("label == 5", "write it in quotes: '5'"),
+        ("missing == 'yes'", "give True or False"),
+        ("class == 'k'", "meta['camera model']"),
+        ("width > 1" + "0" * 400, "give one below"),
+    ],
+)
+def test_a_refusal_says_what_to_write(text: str, cure: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(text)
+    assert cure in str(caught.value)
+
+
+def test_the_metadata_columns_of_a_filter_are_those_that_are_no_fields() -> None:
+    assert metadata(None) == set()
+    text = "width > 1 and not (price > 2 or 'x' in colour) and meta['width'] == 1 and shop in ('a', 'b')"
+    assert metadata(parse(text)) == {"price", "colour", "width", "shop"}
+    assert metadata(build(under="/p", label="x")) == set()
+
+
+def test_no_folder_holds_nothing_and_no_condition_joins_to_all_or_nothing() -> None:
+    assert matching(Under(())) == []
+    assert matching(build(under=[])) == []
+    assert matching(Not(Under(()))) == [1, 2, 3, 4]
+    assert matching(And(())) == [1, 2, 3, 4]
+    assert matching(Or(())) == []
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        {"under": ""},
+        {"under": " "},
+        {"under": ["/p", ""]},
+        {"under": 5},
+        {"under": b"/p"},
+        {"under": [None]},
+        {"under": "a\0b"},
+        {"label": ["cat", "dog"]},
+        {"label": 5},
+        {"where": 5},
+        {"where": b"width > 1"},
+    ],
+    ids=str,
+)
+def test_a_condition_that_is_no_text_or_no_folder_is_refused(conditions: dict[str, Any]) -> None:
+    with pytest.raises(InputError) as caught:
+        build(**conditions)
+    assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
 
 
 def test_user_text_is_bound_and_never_part_of_the_sql() -> None:

@@ -283,3 +283,12 @@ def test_a_lock_of_another_program_is_one_sentence(folder: Path, monkeypatch: py
         other.close()
         store.write(Batch(puts=MORE))
         expect(store, ALL)
+
+
+def test_a_wrong_statement_is_not_called_damage(folder: Path) -> None:
+    with contextlib.closing(SqliteStore(folder)) as store:
+        with pytest.raises(StoreError, match="refuses a query") as caught:
+            store.database.all("SELECT FROM WHERE")
+        assert not isinstance(caught.value, DamagedError)
+        with pytest.raises(DamagedError, match="no such table"):
+            store.database.all("SELECT * FROM nowhere")

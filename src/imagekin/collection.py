@@ -10,6 +10,7 @@ from typing import Any, Self, overload
 
 import numpy as np
 
+from imagekin import location
 from imagekin import query as queries
 from imagekin.embed.base import Embedder
 from imagekin.errors import InputError, StoreError
@@ -17,6 +18,7 @@ from imagekin.model import TiedModel
 from imagekin.query import Crop, Query
 from imagekin.store import filters
 from imagekin.store.base import Store
+from imagekin.store.filters import Folders
 from imagekin.types import Hit, Ids, Item, Report, Skipped, Vectors
 
 Folder = str | os.PathLike[str]
@@ -125,7 +127,7 @@ class Collection:
         return indexing.index(
             self.store,
             self._model.embedder,
-            _absolute(folders),
+            [location.absolute(folder) for folder in folders],
             label_from=label_from,
             force=force,
             progress=progress,
@@ -155,7 +157,7 @@ class Collection:
         indexing.follow(
             self.store,
             self._model.embedder,
-            _absolute(folders),
+            [location.absolute(folder) for folder in folders],
             on_report=on_report,
             stop=stop or threading.Event(),
             label_from=label_from,
@@ -165,7 +167,7 @@ class Collection:
         self,
         ids: Sequence[int] | int | None = None,
         *,
-        under: Folder | None = None,
+        under: Folders = None,
         label: str | None = None,
         where: str | None = None,
     ) -> int:
@@ -174,7 +176,7 @@ class Collection:
         Raises:
             InputError: neither ids nor a filter is given (to forget everything: ``where="id > 0"``).
         """
-        condition = filters.build(under=under, label=label, where=where)
+        condition = queries.condition(self.store, under=under, label=label, where=where)
         if ids is not None:
             chosen = filters.In("id", tuple(queries.ids_of(ids).tolist()))
             condition = chosen if condition is None else filters.And((chosen, condition))
@@ -191,26 +193,19 @@ class Collection:
     def items(
         self,
         *,
-        under: Folder | None = None,
+        under: Folders = None,
         label: str | None = None,
         where: str | None = None,
         after: int = 0,
         limit: int | None = None,
     ) -> Iterator[Item]:
         """The items that fit a filter, by id, from the first above *after*."""
-        condition = filters.build(under=under, label=label, where=where)
-        left = limit
-        while left is None or left > 0:
-            page = self.store.items(condition, after=after, limit=min(1_000, left or 1_000))
-            yield from page
-            if not page:
-                return
-            after = page[-1].id
-            left = None if left is None else left - len(page)
+        condition = queries.condition(self.store, under=under, label=label, where=where)
+        return queries.pages(self.store, condition, after, limit)
 
-    def count(self, *, under: Folder | None = None, label: str | None = None, where: str | None = None) -> int:
+    def count(self, *, under: Folders = None, label: str | None = None, where: str | None = None) -> int:
         """How many items fit a filter, those on absent drives included."""
-        return self.store.count(filters.build(under=under, label=label, where=where), missing=None)
+        return self.store.count(queries.condition(self.store, under=under, label=label, where=where), missing=None)
 
     def vectors(self) -> tuple[Ids, Vectors]:
         """Ids ``(n,)`` ascending and their vectors ``(n, dim)`` float32."""
@@ -255,7 +250,7 @@ class Collection:
         unknown = set(conditions) - {"under", "label", "where"}
         if unknown:
             raise InputError(f"search has no option {sorted(unknown)[0]!r}; filters are under, label and where.")
-        condition = filters.build(**conditions)
+        condition = queries.condition(self.store, **conditions)
         if id is not None:
             many = not np.isscalar(id)
             found = queries.by_ids(self.store, id, k, condition, exclude_self=exclude_self)
@@ -290,7 +285,3 @@ class Collection:
             return f"<Collection {self.location!r}: {len(self)} images>"
         except StoreError:
             return f"<Collection {self.location!r}: closed>"
-
-
-def _absolute(folders: Sequence[Folder]) -> list[str]:
-    return [os.path.abspath(os.path.expanduser(os.fspath(folder))) for folder in folders]

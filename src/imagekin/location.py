@@ -48,6 +48,19 @@ def resolve(location: str | os.PathLike[str] | None = None) -> Path:
     return home() / text
 
 
+def absolute(path: object) -> str:
+    """The absolute path of a file or folder that a person named; ``~`` stands for the home folder.
+
+    Raises:
+        InputError: an empty text, which would stand for the current folder, or no path at all.
+    """
+    if not isinstance(path, (str, os.PathLike)) or not isinstance(text := os.fspath(path), str):
+        raise InputError(f"a folder is a path, not {path!r}; give one text for each.")
+    if not text.strip() or "\0" in text:
+        raise InputError(f"{text!r} names no folder; write . for the current one.")
+    return os.path.abspath(os.path.expanduser(text))
+
+
 def names() -> list[str]:
     """The named collections, sorted."""
     folder = home()

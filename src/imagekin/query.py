@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -12,15 +12,18 @@ from PIL import Image
 from imagekin import distance, images
 from imagekin.embed.base import Embedder
 from imagekin.errors import FetchError, InputError
+from imagekin.store import filters
 from imagekin.store.base import Store, as_hit
-from imagekin.store.filters import Filter
-from imagekin.types import Distances, Hit, Ids, Pixels
+from imagekin.store.filters import Filter, Folders
+from imagekin.types import Distances, Hit, Ids, Item, Pixels
 
 Query: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | Pixels"
 """A path, an http(s) URL, an image file's bytes, a Pillow image, or an array ``(height, width, 3)`` of uint8."""
 
 Crop: TypeAlias = Sequence[float]
 """``(x, y, width, height)`` in pixels of the picture as shown, from the top left."""
+
+_LISTED: Final = 20
 
 
 def is_many(query: object) -> bool:
@@ -76,6 +79,34 @@ def cut(photo: images.Photo, crop: Crop) -> Image.Image:
     return photo.image.crop(box)
 
 
+def condition(
+    store: Store, *, under: Folders = None, label: str | None = None, where: str | None = None
+) -> Filter | None:
+    """The filter that all conditions make together, every name in it known; None when there is none.
+
+    Raises:
+        InputError: one makes no sense, or a name is neither that of a field nor a metadata column of any item.
+    """
+    built = filters.build(under=under, label=label, where=where)
+    names = filters.metadata(built)
+    unknown = sorted(names - store.columns(names)) if names else []
+    if unknown:
+        raise InputError(_unknown(unknown[0], sorted(store.columns())))
+    return built
+
+
+def _unknown(name: str, columns: Sequence[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, [*filters.FIELDS, *columns], n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    listed = ", ".join(map(repr, columns[:_LISTED])) + (", …" if len(columns) > _LISTED else "")
+    return (
+        f"no picture of the collection has {name!r}, which the filter asks for;{hint} known: "
+        f"{', '.join(filters.FIELDS)}; metadata columns: {listed or 'none'}."
+    )
+
+
 def ids_of(wanted: int | Sequence[int] | Ids) -> Ids:
     """One id or several as an array ``(n,)``.
 
@@ -101,6 +132,18 @@ def by_ids(
     kept[kept.all(axis=1), -1] = False  # the item itself was not among the hits: drop the surplus one
     shape = (len(numbers), k)
     return found[kept].reshape(shape), distances[kept].reshape(shape)
+
+
+def pages(store: Store, condition: Filter | None, after: int, limit: int | None) -> Iterator[Item]:
+    """The present items that fit, by id, from the first above *after*, at most *limit*; read a page at a time."""
+    left = limit
+    while left is None or left > 0:
+        page = store.items(condition, after=after, limit=min(1_000, left or 1_000))
+        yield from page
+        if not page:
+            return
+        after = page[-1].id
+        left = None if left is None else left - len(page)
 
 
 def hits(store: Store, ids: Ids, distances: Distances) -> list[list[Hit]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -172,6 +172,10 @@ class Store(ABC):
     @abstractmethod
     def count(self, condition: Filter | None = None, *, missing: bool | None = False) -> int:
         """How many items fit; ``missing=None`` counts present and missing ones."""
+
+    @abstractmethod
+    def columns(self, names: Collection[str] | None = None) -> frozenset[str]:
+        """The metadata columns that at least one item has, be it missing or not; of *names* only, if given."""
 
     @abstractmethod
     def items(self, condition: Filter | None = None, *, after: int = 0, limit: int = 1_000) -> list[Item]:

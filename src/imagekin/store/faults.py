@@ -11,7 +11,8 @@ import apsw
 
 from imagekin.errors import DamagedError, LockedError, StoreError
 
-_DAMAGED: Final = (apsw.NotADBError, apsw.CorruptError, apsw.FormatError, apsw.MismatchError, apsw.SQLError)
+_DAMAGED: Final = (apsw.NotADBError, apsw.CorruptError, apsw.FormatError, apsw.MismatchError)
+_BAD_TABLES: Final = ("no such table", "no such column", "malformed")
 _LOCKED: Final = (apsw.BusyError, apsw.LockedError, apsw.ProtocolError)
 _UNREADABLE: Final = (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError, apsw.IOError)
 
@@ -28,10 +29,11 @@ def errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (*_DAMAGED, UnicodeDecodeError) as error:
-        raise DamagedError(
-            f"{path} is damaged or not a collection ({_words(error)}); restore a backup, or index the folders into "
-            "another one."
-        ) from error
+        raise _damaged(path, error) from error
+    except apsw.SQLError as error:  # tables that are not as they should be, or a statement of ours that is wrong
+        if str(error).startswith(_BAD_TABLES):
+            raise _damaged(path, error) from error
+        raise StoreError(f"{path} refuses a query ({_words(error)}), which is a fault of imagekin's.") from error
     except _LOCKED as error:
         raise LockedError(
             f"{path.parent} is locked by another process ({_words(error)}); wait for it or end it."
@@ -48,6 +50,13 @@ def errors(path: Path) -> Iterator[None]:
         raise StoreError(f"{path} refuses ({_words(error)}); check it with: imagekin doctor.") from error
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> DamagedError:
+    return DamagedError(
+        f"{path} is damaged or not a collection ({_words(error)}); restore a backup, or index the folders into "
+        "another one."
+    )
 
 
 def _words(error: Exception) -> str:

@@ -5,7 +5,8 @@
     not label == None
 
 The grammar is a subset of Python's expressions, read by Python's own parser and then checked node by node; nothing is
-ever evaluated.  Names are the fields below, or columns of the user's metadata.
+ever evaluated.  Names are the fields below, or columns of the user's metadata; ``meta['camera model']`` is a column
+whose name is no plain word, or is that of a field.
 """
 
 from __future__ import annotations
@@ -13,19 +14,29 @@ from __future__ import annotations
 import ast
 import datetime
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from imagekin import location
 from imagekin.errors import InputError
 
 FIELDS: Final = ("id", "path", "name", "width", "height", "pixels", "size", "date", "label", "missing")
+_TEXTS: Final = frozenset({"path", "name", "label"})
 MAX_LENGTH: Final = 4_000
 MAX_NODES: Final = 500
 _OPERATORS: Final = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _MIRRORED: Final = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 Value: TypeAlias = str | int | float | bool | None
+Folders: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None"
+"""A folder or a file, or several; the items that lie in one of them fit."""
+
+
+class Meta(str):
+    """The name of a metadata column, even where a field of the catalogue is called the same."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +95,52 @@ class Not:
 Filter: TypeAlias = Compare | In | Contains | Under | And | Or | Not
 
 
-def build(
-    *, under: str | os.PathLike[str] | Sequence[str] | None = None, label: str | None = None, where: str | None = None
-) -> Filter | None:
+def build(*, under: Folders = None, label: str | None = None, where: str | None = None) -> Filter | None:
     """The filter that all given conditions make together, or None when there is none.
 
+    Args:
+        under: a folder or a file, or several; no item lies under an empty list of them.
+        label: the label itself.
+        where: an expression, see ``parse``; a blank one stands for none.
+
     Raises:
-        InputError: *where* is not an expression of the small language; the message shows the part.
+        InputError: *where* is not an expression of the small language (the message shows the part), *under* is an empty
+            text, or one of them is no text at all.
     """
     parts: list[Filter] = []
     if under is not None:
-        folders = [under] if isinstance(under, (str, os.PathLike)) else list(under)
-        parts.append(Under(tuple(os.path.abspath(os.path.expanduser(os.fspath(folder))) for folder in folders)))
+        folders = under if isinstance(under, (list, tuple, set, frozenset)) else [under]
+        parts.append(Under(tuple(location.absolute(folder) for folder in folders)))
     if label is not None:
-        parts.append(Compare("label", "==", label))
-    if where is not None and where.strip():
+        parts.append(Compare("label", "==", _text("label", label)))
+    if where is not None and _text("where", where).strip():
         parts.append(parse(where))
     if len(parts) <= 1:
         return parts[0] if parts else None
     return And(tuple(parts))
+
+
+def _text(option: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    several = " (for several: where=\"label in ('cat', 'dog')\")" if option == "label" else ""
+    raise InputError(f"{option} is one text, not {value!r}{several}.")
+
+
+def metadata(condition: Filter | None) -> set[str]:
+    """The names in a filter that are not those of fields, and so must be metadata columns."""
+    return {name for name in _names(condition) if isinstance(name, Meta) or name not in FIELDS}
+
+
+def _names(node: Filter | None) -> Iterator[str]:
+    match node:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from _names(part)
+        case Not(part):
+            yield from _names(part)
+        case Compare(field) | In(field) | Contains(field):
+            yield field
 
 
 def parse(text: str) -> Filter:
@@ -118,7 +156,8 @@ def parse(text: str) -> Filter:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else error
         raise InputError(
-            f"cannot read the filter {text!r} ({reason}); write for example: width >= 1000 and label != 'dog'."
+            f"cannot read the filter {text!r} ({reason}); write for example: width >= 1000 and label != 'dog', and a "
+            "column whose name is no plain word as meta['camera model']."
         ) from None
     if sum(1 for _ in ast.walk(tree)) > MAX_NODES:
         raise InputError(f"the filter {text[:40]!r}… has more than {MAX_NODES} parts; make it simpler.")
@@ -146,19 +185,39 @@ def _compare(left: ast.expr, operator: ast.cmpop, right: ast.expr, text: str) ->
     sign = sign or _OPERATORS.get(type(operator))
     if sign is None:
         raise _unreadable(right, text)
-    if isinstance(left, ast.Name):
-        return _checked(left.id, sign, _value(right, left.id, text))
-    if isinstance(right, ast.Name):
-        return _checked(right.id, _MIRRORED[sign], _value(left, right.id, text))
+    if field := _field(left):
+        return _checked(field, sign, _value(right, field, text))
+    if field := _field(right):
+        return _checked(field, _MIRRORED[sign], _value(left, field, text))
     raise _unreadable(left, text)
 
 
 def _membership(left: ast.expr, right: ast.expr, text: str) -> Filter:
-    if isinstance(left, ast.Name) and isinstance(right, (ast.Tuple, ast.List, ast.Set)):
-        return In(left.id, tuple(_value(part, left.id, text) for part in right.elts))
-    if isinstance(right, ast.Name) and isinstance(left, ast.Constant) and isinstance(left.value, str):
-        return Contains(right.id, left.value)
+    if (field := _field(left)) and isinstance(right, (ast.Tuple, ast.List, ast.Set)):
+        return In(field, tuple(_value(part, field, text) for part in right.elts))
+    if (field := _field(right)) and isinstance(left, ast.Constant) and isinstance(left.value, str):
+        return Contains(field, str(_suited(left.value, field)))
     raise _unreadable(right, text)
+
+
+def _field(node: ast.expr) -> str | None:
+    """The name of a field or column that a node is, if it is one."""
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Subscript(value=ast.Name(id="meta"), slice=ast.Constant(value=str(name))):
+            return Meta(name)
+    return None
+
+
+def _suited(value: Value, field: str) -> Value:
+    """The value, if it is of a kind that the field can have."""
+    if value is None or field not in FIELDS or isinstance(field, Meta) or isinstance(value, str) is (field in _TEXTS):
+        return value
+    if field in _TEXTS:
+        raise InputError(f"{field} is text, and {value!r} in the filter is not; write it in quotes: {str(value)!r}.")
+    example = "give a number without quotes" if field != "missing" else "give True or False"
+    raise InputError(f"{field} is a number, and {value!r} in the filter is text; {example}.")
 
 
 def _value(node: ast.expr, field: str, text: str) -> Value:
@@ -171,10 +230,10 @@ def _value(node: ast.expr, field: str, text: str) -> Value:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = sign * value
         if abs(value) >= 2**63:
-            raise InputError(f"the number {value:g} in the filter is too large.")
-    if field == "date" and isinstance(value, str):
+            raise InputError(f"a number in the filter is too large; give one below 2**63 (9.2e18) for {field}.")
+    if field == "date" and isinstance(value, str) and not isinstance(field, Meta):
         return _timestamp(value)
-    return value
+    return _suited(value, field)
 
 
 def _checked(field: str, operator: str, value: Value) -> Compare:
@@ -188,12 +247,15 @@ def _timestamp(value: str) -> float:
         moment = datetime.datetime.fromisoformat(value)
     except ValueError:
         raise InputError(f"{value!r} in the filter is not a date; write for example '2024-06-01'.") from None
-    return moment.timestamp()
+    try:
+        return moment.timestamp()
+    except (ValueError, OverflowError, OSError):  # a local time outside what the system's clock knows, such as year 1
+        return moment.replace(tzinfo=datetime.UTC).timestamp()
 
 
 def _unreadable(node: ast.expr, text: str) -> InputError:
     part = ast.get_source_segment(text.strip(), node) or text
     return InputError(
-        f"cannot read {part!r} in the filter; it knows comparisons of {', '.join(FIELDS)} and metadata columns with "
-        "numbers and quoted text, in, and, or, not."
+        f"cannot read {part!r} in the filter; it knows comparisons of {', '.join(FIELDS)} and metadata columns "
+        "(meta['camera model'] where a name is no plain word) with numbers and quoted text, in, and, or, not."
     )

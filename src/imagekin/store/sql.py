@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from imagekin.store.base import as_text
-from imagekin.store.filters import And, Compare, Contains, Filter, In, Not, Or, Under, Value
+from imagekin.store.filters import And, Compare, Contains, Filter, In, Meta, Not, Or, Under, Value
 
 _COLUMNS: Final = {
     "id": "item.id",
@@ -43,13 +43,16 @@ class Condition:
     def _compile(self, node: Filter) -> str:
         match node:
             case And(parts):
-                return "(" + " AND ".join(self._compile(part) for part in parts) + ")"
+                return self._joined(" AND ", parts) if parts else "1"
             case Or(parts):
-                return "(" + " OR ".join(self._compile(part) for part in parts) + ")"
+                return self._joined(" OR ", parts) if parts else "0"
             case Not(part):
                 return f"(NOT coalesce({self._compile(part)}, 0))"
             case Compare(field, operator, value):
                 return f"({self._column(field)} {_SIGNS[operator]} {self._bind(value, field)})"
+            case In(field, values) if None in values:  # NULL is in no list
+                others = In(field, tuple(value for value in values if value is not None))
+                return self._compile(Or((others, Compare(field, "==", None))))
             case In(field, values) if len(values) <= _MANY:
                 column = self._column(field)
                 return f"({column} IN (" + ", ".join(self._bind(value, field) for value in values) + "))"
@@ -57,14 +60,23 @@ class Condition:
                 return f"({self._column(field)} IN (SELECT value FROM json_each({self._bind(json.dumps(values))})))"
             case Contains(field, text):
                 return f"(instr({self._column(field)}, {self._bind(text, field)}) > 0)"
+            case Under(()):
+                return "0"
             case Under(folders) if len(folders) <= _MANY:
                 return "(" + " OR ".join(self._under(folder) for folder in folders) + ")"
             case Under(folders):
                 return self._under_many(folders)
 
+    def _joined(self, word: str, parts: Sequence[Filter]) -> str:
+        return "(" + word.join(self._compile(part) for part in parts) + ")"
+
     def _column(self, field: str) -> str:
-        known = _COLUMNS.get(field)
-        return known or f"json_extract(item.metadata, {self._bind('$.' + _quoted(field))})"
+        known = None if isinstance(field, Meta) else _COLUMNS.get(field)
+        if known:
+            return known
+        if _plain(field):
+            return f"json_extract(item.metadata, {self._bind(_quoted(field))})"
+        return f"(SELECT each.value FROM json_each(item.metadata) AS each WHERE each.key = {self._bind(field)})"
 
     def _bind(self, value: Value | bytes, field: str = "") -> str:
         if isinstance(value, str) and field == "path":  # may hold bytes that are not UTF-8
@@ -93,7 +105,12 @@ class Condition:
 
 
 def _quoted(field: str) -> str:
-    return '"' + field.replace('"', "") + '"'
+    return f'$."{field}"'
+
+
+def _plain(field: str) -> bool:
+    """Whether a column's name can stand in a JSON path, which knows no way to write these."""
+    return '"' not in field and "\\" not in field and field.isprintable()
 
 
 def basename(path: Any) -> str | None:

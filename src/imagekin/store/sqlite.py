@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from imagekin import location
 from imagekin.migrations import MIGRATIONS
-from imagekin.store.base import Batch, Known, Store, empty_result
+from imagekin.store.base import Batch, Known, Store, as_text, empty_result
 from imagekin.store.catalogue import Catalogue
 from imagekin.store.database import Database
 from imagekin.store.filters import Filter
@@ -103,6 +103,14 @@ class SqliteStore(Store):
     def count(self, condition: Filter | None = None, *, missing: bool | None = False) -> int:
         """See ``Store.count``."""
         return self._catalogue.count(condition, missing)
+
+    def columns(self, names: Collection[str] | None = None) -> frozenset[str]:
+        """See ``Store.columns``."""
+        sql = "FROM item JOIN json_each(item.metadata) AS each"
+        if names is None:
+            return frozenset(row[0] for row in self.database.all(f"SELECT DISTINCT each.key {sql}"))
+        sql = f"SELECT 1 {sql} WHERE each.key = ? LIMIT 1"
+        return frozenset(name for name in names if self.database.one(sql, (as_text(name),)))
 
     def items(self, condition: Filter | None = None, *, after: int = 0, limit: int = 1_000) -> list[Item]:
         """See ``Store.items``."""

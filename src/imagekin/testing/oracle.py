@@ -87,7 +87,7 @@ def fits(condition: Filter, put: Put, number: int) -> bool:
         case Under(folders):
             return any(put.file.path == each or put.file.path.startswith(each.rstrip("/") + "/") for each in folders)
         case In(field, values):
-            return (value := _field(field, put, number)) is not None and value in values
+            return _field(field, put, number) in values
         case Contains(field, text):
             return text in (_field(field, put, number) or "")
         case Compare(field, operator, value):

@@ -20,8 +20,8 @@ from typing import Final
 import numpy as np
 
 from imagekin.errors import MismatchError
-from imagekin.store.base import Batch, as_text
-from imagekin.store.filters import Compare, In, Under
+from imagekin.store.base import Batch, as_text, dump_metadata
+from imagekin.store.filters import Compare, In, Meta, Under
 from imagekin.testing import searching
 from imagekin.testing.oracle import (
     DIM,
@@ -241,6 +241,20 @@ def check_hostile(open_store: Opener) -> None:
         expect(store.remove(Compare("label", "==", "' or 1=1 --")) == 0, "a label was taken for a command")
 
 
+def check_columns(open_store: Opener) -> None:
+    """The metadata columns are those that an item has, and one that is called like a field is told from it."""
+    with Opened(open_store, "columns") as store:
+        store.claim(embedder())
+        vectors = synthetic_vectors(2)
+        extra = dump_metadata({"price": 5, "camera model": "x", "width": 1})
+        store.write(Batch(puts=[synthetic_put(0, vectors[0], metadata=extra), synthetic_put(1, vectors[1])]))
+        expect(store.columns() == {"price", "camera model", "width"}, f"the columns are {store.columns()}")
+        expect(store.columns(["price", "height"]) == {"price"}, "a column that no item has is known")
+        expect(store.count(Compare(Meta("width"), "==", 1)) == 1, "a column called like a field is not found")
+        store.remove(Compare("price", "==", 5))
+        expect(store.columns() == set(), "the columns of a removed item stay")
+
+
 def check_claim(open_store: Opener) -> None:
     """A collection with vectors belongs to the model that made them; an empty one may be given another."""
     with Opened(open_store, "claim") as store:
@@ -269,6 +283,7 @@ CHECKS: Final[tuple[Callable[[Opener], None], ...]] = (
     check_memory,
     check_whole,
     check_hostile,
+    check_columns,
     check_claim,
     *searching.CHECKS,
 )
