@@ -228,7 +228,7 @@ def nothing_described(name: str) -> About:
 @pytest.mark.parametrize("name", sorted(grid.SWEEPS))
 @pytest.mark.parametrize(("n", "dim"), [(500, 30), (8_677, 1280), (1_000_000, 256)])
 def test_the_table_of_sweeps_can_be_written_and_read(name: str, n: int, dim: int) -> None:
-    builds = grid.sweep(name, n, dim, nothing_described)
+    builds = grid.sweep(name, n, dim, describe=nothing_described)
     assert builds[0] == Build(name, {})
     specs = [spec for build in builds for spec in build.specs()]
     assert len(set(specs)) == len(specs)
@@ -240,7 +240,7 @@ def test_the_table_of_sweeps_can_be_written_and_read(name: str, n: int, dim: int
 def test_the_table_of_sweeps_knows_its_engines(name: str) -> None:
     need(name)
     engine = ENGINES.load(name)
-    for build in grid.sweep(name, 20_000, 64, nothing_described):
+    for build in grid.sweep(name, 20_000, 64, describe=nothing_described):
         assert build.parameters.keys() <= engine.options.keys()
         for settings in build.settings:
             assert settings.keys() <= knobs.names(engine)
@@ -260,9 +260,9 @@ def test_the_table_of_sweeps_is_about_engines_that_there_are() -> None:
 
 
 def test_an_engine_without_a_line_is_measured_at_several_recalls() -> None:
-    tuned = grid.sweep("its-own", 1_000, 8, lambda name: About({"recall": 0.99, "M": 3}, (), ()))
+    tuned = grid.sweep("its-own", 1_000, 8, describe=lambda name: About({"recall": 0.99, "M": 3}, (), ()))
     assert [build.parameters for build in tuned] == [{}, *({"recall": r} for r in (0.8, 0.9, 0.95, 0.999))]
-    assert grid.sweep("its-own", 1_000, 8, lambda name: About({"M": 3}, (), ())) == [Build("its-own", {})]
+    assert grid.sweep("its-own", 1_000, 8, describe=lambda name: About({"M": 3}, (), ())) == [Build("its-own", {})]
 
 
 def test_specs_that_differ_in_searching_share_a_build() -> None:
@@ -385,3 +385,42 @@ def test_a_true_distance_file_that_is_broken_is_made_anew(data: Data, tmp_path: 
         kept.write_bytes(content)
         with Workspace(data, 10, tmp_path) as space:
             assert np.array_equal(space.true, true)
+
+
+# -- settings that a built index changes -------------------------------------------------------------------------------
+
+_ALIKE = {
+    "faiss(factory='HNSW8', threads=1)": ({"ef": 8}, {"ef": 60}),
+    "faiss(factory='IVF16,Flat', rerank=1)": ({"nprobe": 1}, {"nprobe": 16}),
+    "faiss(factory='PQ6x4fs')": ({"rerank": 1}, {"rerank": 20}),
+    "hnswlib(threads=1)": ({"ef": 10}, {"ef": 60}),
+    "annoy(trees=5, threads=1)": ({"search_k": 20}, {"search_k": 2000}),
+    "rabitq-ivf(lists=16, threads=1)": ({"nprobe": 1, "rerank": 2}, {"nprobe": 16, "rerank": 2}),
+    "turbovec(recall=0.1)": ({"rerank": 1}, {"rerank": 20}),
+}
+
+
+@pytest.mark.parametrize("spec", _ALIKE)
+def test_a_changed_index_answers_as_one_that_was_built_so(spec: str, tmp_path: Path) -> None:
+    name, parameters = parse(spec)
+    need(name)
+    random = np.random.default_rng(5)
+    rows, asked = random.standard_normal((3_000, 12), np.float32), random.standard_normal((40, 12), np.float32)
+    low, high = _ALIKE[spec]
+    engine: Any = ENGINES.load(name)
+
+    def built(settings: Any) -> Any:
+        index = engine(12, "cosine", **parameters, **settings)
+        index.build(np.arange(3_000), rows)
+        return index
+
+    once = built(high)
+    expected = {str(settings): built(settings).search(asked, 5)[0] for settings in (low, high)}
+    assert not np.array_equal(expected[str(low)], expected[str(high)])
+    once.save(tmp_path / "index")
+    opened = engine.open(tmp_path / "index", 12, "cosine", **parameters, **high)
+    for index in (once, opened):
+        for settings in (low, high, low):
+            knobs.adjust(index, settings)
+            assert np.array_equal(index.search(asked, 5)[0], expected[str(settings)])
+    assert settings.keys() <= knobs.names(engine)

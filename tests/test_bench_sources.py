@@ -11,7 +11,7 @@ import pytest
 
 import imagekin
 from imagekin.benchmark import of_collection, of_hdf5, of_pixels, of_vectors
-from imagekin.benchmark.sources import arguments, compact
+from imagekin.benchmark.sources import compact
 from imagekin.errors import InputError
 from tests.pictures import save
 
@@ -76,10 +76,6 @@ def test_a_sample_has_the_same_queries_over_fewer_rows() -> None:
     assert data.sample(280) is data
 
 
-def test_options_become_arguments() -> None:
-    assert arguments({"seed": 3, "limit": None, "memory_limit": "2GB"}) == ("--seed", "3", "--memory-limit", "2GB")
-
-
 # -- collections and pictures ------------------------------------------------------------------------------------------
 
 
@@ -100,7 +96,6 @@ def test_a_collection_gives_its_own_vectors(pictures: Path, tmp_path: Path) -> N
         assert (data.name, data.metric, len(data.train), len(data.queries)) == ("mine", photos.store.metric, 100, 10)
         assert rows(data.train) | rows(data.queries) == rows(vectors)
         assert data.train.dtype == np.float16
-        assert data.arguments == ("-c", photos.location)
         assert len(of_collection(photos, limit=100).train) == 90
 
 

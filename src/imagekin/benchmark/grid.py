@@ -200,7 +200,7 @@ SWEEPS: Final[Mapping[str, Callable[[int, int], Iterator[Line]]]] = {
 _TARGETS: Final = (0.8, 0.9, 0.95, 0.99, 0.999)
 
 
-def sweep(engine: str, n: int, dim: int, describe: Describe) -> list[Build]:
+def sweep(engine: str, n: int, dim: int, *, describe: Describe) -> list[Build]:
     """What to build and measure of an engine over *n* vectors of *dim* elements; as it is by default comes first."""
     builds = [Build(engine, {})]
     if engine in SWEEPS:
@@ -271,7 +271,7 @@ def plan(
                 absent.append(Absent(each, f"not installed; {_pip(each)}"))
             elif all(build.engine != each for build in builds):
                 try:
-                    builds += sweep(each, n, dim, describe)
+                    builds += sweep(each, n, dim, describe=describe)
                 except ImagekinError as error:
                     absent.append(Absent(each, str(error)))
     return [*builds, *of_specs(wanted, describe)], absent

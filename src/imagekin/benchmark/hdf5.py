@@ -71,7 +71,7 @@ def of_hdf5(
         rows, wanted = _read(train, chosen, file), _read(test, order, file)[np.searchsorted(order, asked)]
         whole = isinstance(chosen, slice)
         true = _true(content, len(test))[asked] if whole and "distances" in content else None
-    return Data(file.stem, known, compact(rows), wanted, ("--hdf5", str(path)), true)
+    return Data(file.stem, known, compact(rows), wanted, true)
 
 
 @contextmanager

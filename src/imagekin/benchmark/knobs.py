@@ -25,13 +25,13 @@ def adjust(index: Index, settings: Settings) -> None:
     """Let a built index search with these settings from now on, as if it had been built with them."""
     if not settings:
         return
+    index.parameters.update(settings)
     rerank = {} if settings.get("rerank") is None else {"rerank": int(settings["rerank"])}
     if isinstance(index, Tuned):
         width = settings.get(index.knob)
         widths = {} if width is None else {"width": width, "wide": width}
         index.tuned = replace(index.tuned, **widths, **rerank, recall=None, hopeless=False)
-        index._tell(index.tuned.width)
+        index._widen(index._built)
     elif isinstance(index, Faiss):
         width = settings.get("nprobe", settings.get("ef"))
         index.tuned = replace(index.tuned, **({} if width is None else {"width": int(width)}), **rerank)
-    index.parameters.update(settings)

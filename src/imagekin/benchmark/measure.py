@@ -143,7 +143,7 @@ def search(
     if before is not None and after is not None:
         figures["anonymous_bytes"] = max(0, after - before)
     lanes = _shortlist(lanes, target, keep)
-    _race(task, index, lanes, seconds)
+    _race(task, index, lanes, seconds=seconds)
     return figures, lanes
 
 
@@ -161,7 +161,7 @@ def trial(
     if before is not None and after is not None:
         figures["anonymous_bytes"] = max(0, after - before)
     lanes = _shortlist(_looked_at(task, index, settings, target=target, keep=keep), target, keep)
-    _race(task, index, lanes, seconds)
+    _race(task, index, lanes, seconds=seconds)
     return figures, lanes
 
 
@@ -198,7 +198,7 @@ def _shortlist(lanes: list[Lane], target: float | None, keep: int) -> list[Lane]
     return sorted(lanes, key=lambda lane: lane.each)[:keep] if keep else lanes
 
 
-def _race(task: Task, index: Index, lanes: Sequence[Lane], seconds: float) -> None:
+def _race(task: Task, index: Index, lanes: Sequence[Lane], *, seconds: float) -> None:
     """Every setting has its turn in every round, each time after another one.
 
     One that another setting clearly beats in both respects gets a tenth of the time: nobody will choose it.
@@ -214,7 +214,7 @@ def _race(task: Task, index: Index, lanes: Sequence[Lane], seconds: float) -> No
                 _clocked(lambda query: index.search(query, task.k), some[:_FEWEST])
                 lane.times.append(_clocked(lambda query: index.search(query, task.k), some))
                 if turn < ROUNDS - 2:
-                    lane.batches.append(_batched(index, task, lane, share[id(lane)] / (ROUNDS - 2)))
+                    lane.batches.append(_batched(index, task, lane, seconds=share[id(lane)] / (ROUNDS - 2)))
     finally:
         gc.enable()
 
@@ -223,7 +223,7 @@ def _beats(one: Lane, other: Lane) -> bool:
     return one.score.recall >= other.score.recall and one.each < 0.6 * other.each
 
 
-def _batched(index: Index, task: Task, lane: Lane, seconds: float) -> float:
+def _batched(index: Index, task: Task, lane: Lane, *, seconds: float) -> float:
     """Queries a second, given all at once: as many as fit in *seconds* when each takes as long as alone, or more."""
     some = task.queries[: max(32, round(2 * seconds / lane.each))]
     start, done = time.perf_counter(), 0

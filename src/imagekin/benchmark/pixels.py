@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -47,20 +47,23 @@ def of_pixels(
         raise InputError(f"side must be 4 … 128 pixels, not {side}.")
     if not root.is_dir():
         raise InputError(f"there is no folder {str(root)!r}; give a folder of pictures.")
-    paths = [info.path for info in files.Scan(root)]
-    chosen = np.arange(len(paths))[limited(len(paths), limit, seed)]
-    rows: list[Vectors] = []
-    for at, number in enumerate(chosen.tolist()):
-        pixels = _pixels(paths[number], side)
-        if pixels is not None:
-            rows.append(pixels)
-        if step is not None:
-            step(at + 1, len(chosen))
+    rows = list(_readable([info.path for info in files.Scan(root)], side, (limit, seed), step=step))
     if len(rows) < LEAST:
         raise InputError(f"{str(root)!r} has {len(rows)} pictures that can be read; at least {LEAST} are needed.")
     name = f"{root.resolve().name}, raw pixels"
-    found = of_vectors(np.stack(rows), name=name, metric="euclidean", queries=queries, seed=seed)
-    return Data(name, found.metric, found.train, found.queries, ("--pixels", str(folder), "--side", str(side)))
+    return of_vectors(np.stack(rows), name=name, metric="euclidean", queries=queries, seed=seed)
+
+
+def _readable(
+    paths: Sequence[str], side: int, part: tuple[int | None, int], *, step: Callable[[int, int], None] | None
+) -> Iterator[Vectors]:
+    chosen = np.arange(len(paths))[limited(len(paths), *part)]
+    for at, number in enumerate(chosen.tolist()):
+        pixels = _pixels(paths[number], side)
+        if pixels is not None:
+            yield pixels
+        if step is not None:
+            step(at + 1, len(chosen))
 
 
 def _pixels(path: str, side: int) -> Vectors | None:

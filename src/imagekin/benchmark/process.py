@@ -82,11 +82,11 @@ def run(job: Mapping[str, Any], limits: Limits, *, beat: Callable[[], None] | No
             )  # fmt: skip
         try:
             answers = Answers()
-            reason = _watched(process, folder, answers, limits, beat)
+            reason = _watched(process, folder, answers, limits=limits, beat=beat)
         finally:
             _end(process)
         answers.lines = _read(folder)
-        return _judged(answers, reason, process.returncode, _last_line(folder / "errors"))
+        return _judged(answers, reason=reason, code=process.returncode, last_line=_last_line(folder / "errors"))
 
 
 def describe(engine: str) -> About:
@@ -103,7 +103,7 @@ def describe(engine: str) -> About:
 
 
 def _watched(
-    process: subprocess.Popen[bytes], folder: Path, answers: Answers, limits: Limits, beat: Callable[[], None] | None
+    process: subprocess.Popen[bytes], folder: Path, answers: Answers, *, limits: Limits, beat: Callable[[], None] | None
 ) -> str:
     """Wait for the worker's end, and return why it was not allowed to reach it, or ""."""
     deadline, farewell, seen = time.monotonic() + limits.seconds, None, 0
@@ -144,7 +144,7 @@ def _read(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def _judged(answers: Answers, reason: str, code: int, last_line: str) -> Answers:
+def _judged(answers: Answers, *, reason: str, code: int, last_line: str) -> Answers:
     said = answers.lines[-1] if answers.lines else {}
     if said.get("done"):
         answers.lines.pop()

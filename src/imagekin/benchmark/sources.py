@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,7 +34,6 @@ class Data:
         metric: of ``distance.py``.
         train: the rows, ``(n, dim)``, float16 where that loses nothing, else float32.
         queries: ``(q, dim)`` float32, none of them a row.
-        arguments: of the command line, to make the same again.
         true: distances of each query's nearest rows as its source states them, ``(q, any)``, or None.
     """
 
@@ -43,7 +41,6 @@ class Data:
     metric: str
     train: NDArray[Any]
     queries: Vectors
-    arguments: tuple[str, ...] = ()
     true: NDArray[np.float64] | None = field(default=None, compare=False)
 
     @property
@@ -122,8 +119,7 @@ def of_collection(photos: Collection, *, queries: int = QUERIES, limit: int | No
         )
     _, vectors = photos.vectors()
     chosen = limited(len(vectors), limit, seed)
-    data = of_vectors(vectors[chosen], name=name, metric=photos.store.metric, queries=queries, seed=seed)
-    return replace(data, arguments=("-c", photos.location))
+    return of_vectors(vectors[chosen], name=name, metric=photos.store.metric, queries=queries, seed=seed)
 
 
 def limited(count: int, limit: int | None, seed: int) -> NDArray[np.int64] | slice:
@@ -150,13 +146,3 @@ def compact(vectors: Vectors) -> NDArray[Any]:
             if not np.array_equal(halves[at : at + step], some):
                 return np.ascontiguousarray(vectors)
     return halves
-
-
-def arguments(options: Mapping[str, object]) -> tuple[str, ...]:
-    """Options as they stand on a command line; those that are None are left out."""
-    return tuple(
-        word
-        for name, value in options.items()
-        if value is not None
-        for word in (f"--{name.replace('_', '-')}", str(value))
-    )

@@ -5,19 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from imagekin.index import parse
-
 
 def written(engine: str, parameters: Mapping[str, Any]) -> str:
     """``hnswlib(M=16, ef=40)``; what ``imagekin.index.parse`` reads back."""
     inside = ", ".join(f"{name}={value!r}" for name, value in parameters.items())
     return f"{engine}({inside})" if inside else engine
-
-
-def canonical(spec: str) -> str:
-    """The same spec as ``written`` writes it.
-
-    Raises:
-        InputError: it is none.
-    """
-    return written(*parse(spec))

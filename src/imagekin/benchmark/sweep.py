@@ -126,7 +126,7 @@ def run(
         with Workspace(data, options.k, folder, step=_counting(outcome.total, watch)) as space:
             outcome.data = space.describe()
             outcome.notes = list(_notes(space))
-            _Sweep(space, known, options, outcome, watch or (lambda progress: None)).run(builds)
+            _Sweep(space, known, outcome, options=options, watch=watch or (lambda progress: None)).run(builds)
     except KeyboardInterrupt:
         outcome.interrupted = True
     return outcome
@@ -173,7 +173,7 @@ def _notes(space: Workspace) -> list[str]:
 class _Sweep:
     """The builds one after the other."""
 
-    def __init__(self, space: Workspace, known: Folder, options: Options, outcome: Outcome, watch: Watch) -> None:
+    def __init__(self, space: Workspace, known: Folder, outcome: Outcome, *, options: Options, watch: Watch) -> None:
         self.space, self.known, self.options, self.outcome, self.watch = space, known, options, outcome, watch
         self.limits = limits(options.limits)
         self._took: list[float] = []

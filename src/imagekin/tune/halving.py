@@ -36,7 +36,10 @@ _NEAR: Final = 2.5
 _MOST: Final = 8
 """How much slower than the best of the sample a build may be to be tried on all vectors, and how many are."""
 
-_OUTRUN: Final = 5.0
+_DOUBT: Final = 1.15
+"""How much a time on the sample may be too long by chance."""
+
+_OUTRUN: Final = 3.0
 """How much slower than the best of the sample an engine may be to be tried there in more than one way."""
 
 _PACED: Final = 3
@@ -77,6 +80,7 @@ class Search:
     trials: list[Trial] = field(default_factory=list)
     absent: list[Absent] = field(default_factory=list)
     _ladders: dict[str, Sequence[ladder.Settings]] = field(default_factory=dict)
+    _floors: dict[str, float] = field(default_factory=dict)
     _begun: float = field(default_factory=time.perf_counter)
     _done: int = 0
     _total: int = 0
@@ -105,6 +109,7 @@ class Search:
                 )
                 seen += found[:1]
             self._done += 1
+        self._floors = {trial.build.spec: trial.seconds for trial in seen}
         good = sorted(filter(self._hopeful, seen), key=self.goal.cost)
         if good:
             return [trial.build for trial in good], self._near(good)
@@ -138,13 +143,19 @@ class Search:
         refused: set[str] = set()
         rows = len(self.whole.data.train)
         for number, build in enumerate(builds[: 2 * max(count, _MOST)]):
-            if number >= count and self.goal.best(self.trials) is not None:
+            best = self.goal.best(self.trials)
+            if number >= count and best is not None:
                 break
-            if build.engine not in refused:
+            if build.engine not in refused and not self._beaten(build, best):
                 how = self._built_and_searched
                 self.trials += self._tried(build, how, refused, limits=self.limits, seconds=_LOOK, rows=rows)
             self._done += 1
         return list(self.trials)
+
+    def _beaten(self, build: Build, best: Trial | None) -> bool:
+        """Whether a build was slower on the sample already than the best is on all vectors."""
+        floor = self._floors.get(build.spec, 0.0)
+        return best is not None and not self.goal.sparing and floor > _DOUBT * best.seconds
 
     def _built_and_searched(
         self, build: Build, limits: Limits, *, beat: Callable[[], None], **words: Any
