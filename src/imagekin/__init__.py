@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from imagekin.collection import Collection as Collection
     from imagekin.errors import ImagekinError as ImagekinError
+    from imagekin.evaluation import evaluate as evaluate
     from imagekin.opening import collections as collections
     from imagekin.opening import open as open
     from imagekin.types import Hit as Hit
@@ -25,10 +26,22 @@ _NAMES: Final = {
     "Report": "imagekin.types",
     "Skipped": "imagekin.types",
     "collections": "imagekin.opening",
+    "evaluate": "imagekin.evaluation",
     "open": "imagekin.opening",
 }
 
-__all__ = ["Collection", "Hit", "ImagekinError", "Item", "Report", "Skipped", "__version__", "collections", "open"]
+__all__ = [
+    "Collection",
+    "Hit",
+    "ImagekinError",
+    "Item",
+    "Report",
+    "Skipped",
+    "__version__",
+    "collections",
+    "evaluate",
+    "open",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "info": ("info", "Say what a collection holds."),
     "list": ("listing", "List the pictures of a collection."),
     "remove": ("remove", "Take pictures out of a collection; the files stay."),
+    "evaluate": ("evaluate", "Measure how good the neighbours are, by labels or by edits."),
     "bench": ("bench", "Compare the index engines on your own vectors."),
     "tune": ("tune", "Choose the engine that meets your target."),
     "datasets": ("datasets", "List the data sets that are known by name, or download one."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imagekin.evaluation import plot, sheets
 from imagekin.evaluation.by_edits import self_retrieval
 from imagekin.evaluation.by_labels import CUTOFFS, evaluate
 from imagekin.evaluation.edits import EDITS
@@ -30,5 +31,7 @@ __all__ = [
     "SelfRetrieval",
     "evaluate",
     "of_dict",
+    "plot",
     "self_retrieval",
+    "sheets",
 ]

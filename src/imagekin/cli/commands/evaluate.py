@@ -1,0 +1,111 @@
+"""``imagekin evaluate``: how good the collection's neighbours are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imagekin import escape
+from imagekin.cli import evaluating, output
+from imagekin.cli.settings import Settings, shared
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imagekin.collection import Collection
+    from imagekin.evaluation import Evaluation, SelfRetrieval
+
+
+class Cutoffs(click.ParamType[tuple[int, ...]]):
+    """Whole numbers ``4,1,10``."""
+
+    name = "K,…"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Numbers from text."""
+        try:
+            return value if isinstance(value, tuple) else tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not one whole number or several, such as 4 or 4,1,10.", param, ctx)
+
+
+@click.command("evaluate")
+@click.option("--k", type=Cutoffs(), help="Neighbours to look at; classes are told for the first. [4,1,10]")
+@click.option("--split", metavar="SHARE|EXPR", help="Who asks, and is not searched; by default each in turn.")
+@click.option("--queries", type=click.IntRange(1), metavar="N", help="Let only N pictures ask, drawn at random.")
+@click.option("--edits", metavar="all|NAME,...", help="Without labels: do edited pictures find their originals?")
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="Pictures to edit, drawn at random. [200]")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn at random.")
+@click.option("--plot", metavar="FILE", help="Also draw a plot into a PNG, SVG, PDF, JPEG or WebP file.")
+@click.option("--sheets", metavar="FOLDER", help="Also draw the most confused pairs into a folder.")
+@click.option("--full", is_flag=True, help="Print every class and every confused pair.")
+@shared
+@click.pass_obj
+def command(settings: Settings, /, plot: str | None, sheets: str | None, full: bool, **how: Any) -> None:
+    """Measure how often a picture's nearest neighbours have its label, by exact search."""
+    _check(how, sheets)
+    target, folder = _writable(plot, sheets)
+    with settings.open() as photos:
+        found = _measured(settings, photos, how)
+        drawn = _draw(photos, found, target, folder)
+    if settings.json:
+        output.record(evaluating.plain(found, plot=target, sheets=drawn))
+        return
+    output.say(_told(found, full, settings.width))
+    output.say(escape.terminal(str(path)) for path in [*filter(None, [target]), *drawn])
+
+
+def _check(how: dict[str, Any], sheets: str | None) -> None:
+    labelled = {"--k": how["k"], "--split": how["split"], "--queries": how["queries"], "--sheets": sheets}
+    given = [name for name, value in labelled.items() if value is not None]
+    if how["edits"] is not None and given:
+        raise click.UsageError(f"{given[0]} is about labels and does not go with --edits.")
+    if how["edits"] is None and how["sample"] is not None:
+        raise click.UsageError("--sample goes with --edits; --queries limits an evaluation by labels.")
+
+
+def _writable(plot: str | None, sheets: str | None) -> tuple[Path | None, Path | None]:
+    """Where to draw, known to be good before the long work."""
+    from imagekin.evaluation import plot as plots
+    from imagekin.evaluation import sheets as folders
+
+    return plots.writable(plot) if plot else None, folders.made(sheets) if sheets else None
+
+
+def _measured(settings: Settings, photos: Collection, how: dict[str, Any]) -> Evaluation | SelfRetrieval:
+    from imagekin import evaluation
+
+    with evaluating.bar(settings) as step:
+        if how["edits"] is None:
+            options = {name: how[name] for name in ("queries", "seed")} | {"split": _split(how["split"])}
+            return evaluation.evaluate(photos, k=how["k"] or evaluation.CUTOFFS, progress=step, **options)
+        names = None if how["edits"] == "all" else [name.strip() for name in how["edits"].split(",") if name.strip()]
+        sample = {} if how["sample"] is None else {"sample": how["sample"]}
+        return evaluation.self_retrieval(photos, edits=names, seed=how["seed"], progress=step, **sample)
+
+
+def _split(given: str | None) -> float | str | None:
+    """A share where it is a number, else a filter."""
+    try:
+        return None if given is None else float(given)
+    except ValueError:
+        return given
+
+
+def _draw(
+    photos: Collection, found: Evaluation | SelfRetrieval, target: Path | None, folder: Path | None
+) -> list[Path]:
+    from imagekin.evaluation import Evaluation, plot, sheets
+
+    if target is not None:
+        plot.save(plot.figure(found), target)
+    return sheets.save(photos, found, folder) if folder is not None and isinstance(found, Evaluation) else []
+
+
+def _told(found: Evaluation | SelfRetrieval, full: bool, width: int | None) -> Any:
+    from imagekin.evaluation import Evaluation
+
+    if isinstance(found, Evaluation):
+        return evaluating.by_labels(found, full=full, width=width)
+    return evaluating.by_edits(found, width=width)

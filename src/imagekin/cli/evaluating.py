@@ -1,0 +1,153 @@
+"""What ``evaluate`` shows: a bar, and tables of measures, classes, confusions and edits."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+from imagekin import escape
+from imagekin.cli.output import plural
+from imagekin.cli.table import Column, render
+
+if TYPE_CHECKING:
+    from imagekin.cli.settings import Settings
+    from imagekin.evaluation import EditFigures, Evaluation, Figure, Progress, SelfRetrieval
+
+_SHOWN: Final = 10
+_LABEL: Final = 28
+_WHOLE: Final = ("R-precision", "mAP@R", "MRR")
+_CLASSES: Final = (
+    Column("mAP@R", right=True),
+    Column("queries", right=True),
+    Column("class", most=_LABEL),
+    Column("most often taken for"),
+)
+_PAIRS: Final = (Column("queries", right=True), Column("share", right=True), Column("class", most=_LABEL))
+_EDITS: Final = (
+    Column("recall@1", right=True),
+    Column("95 % interval", right=True),
+    Column("similarity", right=True),
+    Column("edit"),
+    Column("strength"),
+)
+
+
+@contextmanager
+def bar(settings: Settings) -> Iterator[Callable[[Progress], None] | None]:
+    """What an evaluation calls with its progress, or None where nobody would see a bar."""
+    if settings.quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("Reading", total=None)
+
+        def step(progress: Progress) -> None:
+            shown.update(task, description=progress.what, completed=progress.done, total=progress.total)
+
+        yield step
+
+
+def by_labels(found: Evaluation, *, full: bool, width: int | None) -> Iterator[str]:
+    """An evaluation for people: measures, worst classes, most confused pairs, notes."""
+    yield escape.terminal(
+        f"{found.name}: {plural(found.images, 'image')} of {len(found.per_class):,} classes, "
+        f"{', '.join(filter(None, [found.model, found.metric, found.split]))}"
+    )
+    asked = f"{found.queries:,} queries, each compared with {plural(found.searched, 'image')}, {found.seconds:,.1f} s"
+    yield asked
+    yield ""
+    yield from _measures(found, width)
+    yield "Means over queries; their 95 % intervals are over classes."
+    yield ""
+    yield from _classes(found, None if full else _SHOWN, width)
+    yield ""
+    yield from _pairs(found, None if full else _SHOWN, width)
+    yield from _notes(found.notes)
+
+
+def by_edits(found: SelfRetrieval, *, width: int | None) -> Iterator[str]:
+    """Self-retrieval for people: a line an edit and strength, mildest first."""
+    yield escape.terminal(
+        f"{found.name}: {plural(found.pictures, 'picture')} edited, each searched for among {found.searched:,}"
+        f"{f', {found.model}' if found.model else ''}, {found.seconds:,.1f} s"
+    )
+    yield ""
+    rows = [_edit(one, number == 0) for _, some in _grouped(found.edits) for number, one in enumerate(some)]
+    yield from render(_EDITS, rows, width)
+    yield "recall@1: the share of edited pictures whose original is the nearest of all."
+    yield from _notes(found.notes)
+
+
+def plain(found: Evaluation | SelfRetrieval, *, plot: object, sheets: Sequence[object]) -> dict[str, Any]:
+    """The same as data, and what was drawn."""
+    drawn = {"plot": None if plot is None else str(plot), "sheets": [str(path) for path in sheets]}
+    return {**found.to_dict(), **drawn}
+
+
+def _measures(found: Evaluation, width: int | None) -> Iterator[str]:
+    by_name = {one.name: one for one in found.figures}
+    cutoffs = sorted(found.k)
+    names = dict.fromkeys(name.rpartition("@")[0] for name in by_name if name not in _WHOLE)
+    rows = [[name, *(_figure(by_name[f"{name}@{k}"]) for k in cutoffs), ""] for name in names]
+    yield from render([Column("measure"), *(Column(f"k = {k}", right=True) for k in cutoffs), Column("")], rows, width)
+    yield ""
+    whole = [[name, _figure(by_name[name]), ""] for name in _WHOLE]
+    yield from render([Column("measure"), Column("whole ranking", right=True), Column("")], whole, width)
+
+
+def _classes(found: Evaluation, most: int | None, width: int | None) -> Iterator[str]:
+    shown = found.per_class[:most]
+    yield f"Worst classes first ({len(shown):,} of {len(found.per_class):,}):"
+    rows = (
+        [
+            _percent(one.precision),
+            _percent(one.map_r),
+            f"{one.queries:,}",
+            one.label,
+            "" if one.taken_for is None else f"{one.taken_for} ({one.taken:,})",
+        ]
+        for one in shown
+    )
+    yield from render([Column(f"precision@{found.k[0]}", right=True), *_CLASSES], rows, width)
+
+
+def _pairs(found: Evaluation, most: int | None, width: int | None) -> Iterator[str]:
+    shown = found.confusions[:most]
+    if not shown:
+        yield f"No query was put into a wrong class by its {found.k[0]} nearest."
+        return
+    yield f"Most confused by the votes of {found.k[0]} neighbours ({len(shown):,} of {len(found.confusions):,} pairs):"
+    rows = ([f"{pair.count:,}", f"{pair.share:.0%}", pair.label, pair.taken_for] for pair in shown)
+    yield from render([*_PAIRS, Column("taken for")], rows, width)
+
+
+def _notes(notes: Sequence[str]) -> Iterator[str]:
+    if notes:
+        yield ""
+    shown = notes if len(notes) <= _SHOWN else [*notes[:_SHOWN], f"and {len(notes) - _SHOWN:,} more; see --json."]
+    yield from (f"Note: {escape.terminal(note)}" for note in shown)
+
+
+def _edit(one: EditFigures, first: bool) -> list[str]:
+    interval = f"{100 * one.low:.1f} to {100 * one.high:.1f}"
+    return [_percent(one.recall), interval, _percent(one.similarity), one.edit if first else "", one.strength]
+
+
+def _grouped(edits: Sequence[EditFigures]) -> Iterator[tuple[str, list[EditFigures]]]:
+    return ((name, list(some)) for name, some in groupby(edits, key=lambda one: one.edit))
+
+
+def _figure(one: Figure) -> str:
+    return f"{_percent(one.value)} ({100 * one.low:.1f} to {100 * one.high:.1f})"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.2%}"
