@@ -6,7 +6,10 @@ import io
 import json
 import subprocess
 import sys
+import threading
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -18,7 +21,7 @@ from imagekin.cli.commands import datasets as commands
 from imagekin.cli.settings import Settings
 from imagekin.datasets import DATASETS
 from imagekin.datasets.job import Step
-from tests.dataset_site import Served, running, status
+from tests.dataset_site import Handler, Served, in_turn, running, status
 from tests.pictures import picture
 
 ROOT = Path(__file__).parents[1]
@@ -119,6 +122,44 @@ def test_failures_are_sentences(
     assert words in done.stderr
     assert done.stdout == ""
     assert [entry.name for entry in tmp_path.iterdir() if entry.name != "home"] == []
+
+
+def test_a_killed_download_is_continued_by_the_same_command(given: Path, tmp_path: Path) -> None:
+    data = given.read_bytes()
+    half, sent, free = len(data) // 2, threading.Event(), threading.Event()
+
+    def stalls(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.send_header("ETag", '"a"')
+        handler.end_headers()
+        handler.wfile.write(data[:half])
+        sent.set()
+        free.wait(30)
+
+    with running() as site:
+        site.pages["/caltech-101.zip"] = in_turn(stalls, Served(data, tag='"a"'))
+        order = ["datasets", "download", "caltech101", "--from", site.url("/"), "--to", str(tmp_path / "c")]
+        with subprocess.Popen([sys.executable, "-m", "imagekin", *order], stdout=subprocess.DEVNULL) as child:
+            assert sent.wait(30)
+            part = wait_for(lambda: [path for path in tmp_path.rglob("*.part") if path.stat().st_size == half])[0]
+            child.kill()
+        free.set()
+        assert part.parent == tmp_path / "c/.download"
+        done = run(*order[1:])
+        assert done.exit_code == 0, done.stderr
+        assert site.ranges("/caltech-101.zip") == [None, f"bytes={half}-"]
+    assert done.stdout.startswith("caltech101: 3 images in 2 classes")
+    assert sorted(entry.name for entry in (tmp_path / "c").iterdir()) == [".lock", "dataset.json", "images"]
+
+
+def wait_for(look: Callable[[], list[Path]]) -> list[Path]:
+    """What *look* finds, as soon as it does."""
+    end = time.monotonic() + 30
+    while not (found := look()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return found
 
 
 def test_the_bar_tells_bytes_and_pictures(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,7 +46,7 @@ def names(folder: Path) -> list[str]:
 def test_a_file_comes_whole_with_its_size_and_hash(site: Site, tmp_path: Path) -> None:
     site.pages["/f"] = Served(DATA)
     steps: list[tuple[int, int | None]] = []
-    found = get(site, tmp_path / "f", watch=lambda done, total: steps.append((done, total)))
+    found = get(site, tmp_path / "f", watch=lambda done, total, _: steps.append((done, total)))
     assert found == File(tmp_path / "f", len(DATA), TRUE.sha256, site.url("/f"))
     assert (tmp_path / "f").read_bytes() == DATA
     assert names(tmp_path) == ["f"]
@@ -222,6 +222,13 @@ def test_a_busy_server_is_asked_again_when_it_says(site: Site, tmp_path: Path, c
     assert get(site, tmp_path / "f").sha256 == TRUE.sha256
 
 
+def test_who_watches_is_told_of_the_pause(site: Site, tmp_path: Path) -> None:
+    site.pages["/f"] = in_turn(status(503, Retry_After="7"), Served(DATA))
+    waits: list[float] = []
+    get(site, tmp_path / "f", watch=lambda done, total, wait: waits.append(wait))
+    assert waits[0] == 7.0 and set(waits[1:]) == {0.0}
+
+
 def test_a_server_that_asks_for_an_hour_is_not_waited_for(site: Site, tmp_path: Path) -> None:
     site.pages["/f"] = status(503, Retry_After="3600")
     with pytest.raises(DatasetError, match=r"status 503 and asks to wait 3,600 s; try again later"):
@@ -299,7 +306,7 @@ def test_a_disk_that_fills_up_keeps_what_came(site: Site, tmp_path: Path) -> Non
     site.pages["/f"] = Served(DATA)
     calls = 0
 
-    def full(done: int, total: int | None) -> None:
+    def full(done: int, total: int | None, wait: float) -> None:
         nonlocal calls
         calls += 1
         if done > 100_000 and calls < 100:
@@ -317,7 +324,7 @@ def test_a_disk_that_fills_up_keeps_what_came(site: Site, tmp_path: Path) -> Non
 def test_ctrl_c_keeps_what_came(site: Site, tmp_path: Path) -> None:
     site.pages["/f"] = Served(DATA)
 
-    def stop(done: int, total: int | None) -> None:
+    def stop(done: int, total: int | None, wait: float) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 import socket
 import ssl
@@ -264,5 +265,7 @@ def _body(response: HTTPResponse, watch: Watch, limits: Limits) -> bytes:
     return b"".join(parts)
 
 
+@functools.cache
 def _context() -> ssl.SSLContext:
+    """One for all connections: reading the certificates takes longer than many a picture."""
     return ssl.create_default_context()

@@ -77,7 +77,7 @@ def unpack(path: Path, folder: Path, *, bounds: Bounds, choice: Choice, inner: s
     budget = _Budget(bounds)
     try:
         with ExitStack() as stack:
-            for entry in _entries(path, inner, budget, stack):
+            for entry in _entries(path, inner, budget=budget, stack=stack):
                 goal = choice(entry.path)
                 if goal is None:
                     continue
@@ -136,7 +136,7 @@ class _Metered:
         return data
 
 
-def _entries(path: Path, inner: str, budget: _Budget, stack: ExitStack) -> Iterator[_Entry]:
+def _entries(path: Path, inner: str, *, budget: _Budget, stack: ExitStack) -> Iterator[_Entry]:
     file = stack.enter_context(path.open("rb"))
     head = file.read(4)
     file.seek(0)

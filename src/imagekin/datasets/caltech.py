@@ -5,12 +5,13 @@ Size and SHA-256 are those of the archive at data.caltech.edu (record mzrjq-6wc0
 
 from __future__ import annotations
 
+import itertools
 from typing import ClassVar, Final
 
 from imagekin import formats
 from imagekin.datasets import archive
 from imagekin.datasets.base import Recipe
-from imagekin.datasets.job import IMAGES, Job
+from imagekin.datasets.job import IMAGES, Job, Step
 from imagekin.datasets.manifest import Manifest
 from imagekin.datasets.transfer import Known
 from imagekin.errors import DatasetError
@@ -39,6 +40,8 @@ class Caltech101(Recipe):
     def _make(self, job: Job) -> Manifest:
         found = job.file(ARCHIVE, URL, known=PUBLISHED, most=1 << 30)
 
+        done = itertools.count(1)
+
         def choice(path: tuple[str, ...]) -> tuple[str, ...] | None:
             """Class and file, wherever in the archive their folders lie."""
             goal = path[-2:]
@@ -46,6 +49,7 @@ class Caltech101(Recipe):
                 return None
             if formats.by_suffix(goal[1][goal[1].rfind(".") :].lower()) is None:
                 return None
+            job.options.progress(Step("Unpacking", next(done), None if job.notes else self.images, "images"))
             return goal
 
         with job.fresh(IMAGES, _UNPACKED) as folder:

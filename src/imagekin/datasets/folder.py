@@ -26,13 +26,7 @@ def load(folder: Path, *, split: str | None = None) -> Dataset:
     """
     root = folder.expanduser().absolute()
     there = manifest.read(root)
-    pictures = root / IMAGES if there is not None else root
-    if not pictures.is_dir():
-        raise DatasetError(f"there is no folder {str(pictures)!r}; give a folder of folders of pictures.")
-    chosen = pictures / split if split else pictures
-    if not chosen.is_dir():
-        known = ", ".join(sorted(entry.name for entry in os.scandir(pictures) if entry.is_dir())[:10]) or "none"
-        raise DatasetError(f"{str(pictures)!r} has no part {split!r}; it has: {known}.")
+    chosen = _chosen(root / IMAGES if there is not None else root, split)
     scan = files.Scan(chosen)
     images = tuple(info.path for info in scan)
     if not images:
@@ -54,6 +48,17 @@ def load(folder: Path, *, split: str | None = None) -> Dataset:
         failures if there is not None and failures.is_file() else None,
         there.notes if there else (),
     )
+
+
+def _chosen(pictures: Path, split: str | None) -> Path:
+    """The folder of a split, which must be there."""
+    if not pictures.is_dir():
+        raise DatasetError(f"there is no folder {str(pictures)!r}; give a folder of folders of pictures.")
+    chosen = pictures / split if split else pictures
+    if not chosen.is_dir():
+        known = ", ".join(sorted(entry.name for entry in os.scandir(pictures) if entry.is_dir())[:10]) or "none"
+        raise DatasetError(f"{str(pictures)!r} has no part {split!r}; it has: {known}.")
+    return chosen
 
 
 def classes_of(found: tuple[str | None, ...]) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ class Failure:
     tries: int
 
 
-def gather(rows: Iterable[Row], total: int, job: Job, web: Web) -> list[Failure]:
+def gather(rows: Iterable[Row], job: Job, *, total: int, web: Web) -> list[Failure]:
     """Fetch what is not there yet into ``images``; give what could not be had, also written to ``failures.csv``.
 
     A picture is written under its own name only when it has come whole and was decoded, so a run that was stopped
@@ -58,8 +58,8 @@ def gather(rows: Iterable[Row], total: int, job: Job, web: Web) -> list[Failure]
 
     Args:
         rows: the list; their goals must differ.
-        total: how many.
         job: where they go, and how many at once.
+        total: rows in the list.
         web: how the net is asked.
 
     Raises:
@@ -68,7 +68,7 @@ def gather(rows: Iterable[Row], total: int, job: Job, web: Web) -> list[Failure]
     folder = job.folder / IMAGES
     folder.mkdir(exist_ok=True)
     _sweep(folder)
-    run = _Run(folder, job, web, total)
+    run = _Run(job, web, total)
     hosts = Hosts(run.missing(rows), per_host=job.options.per_host)
     threads = [
         threading.Thread(target=run.work, args=(hosts,), name=f"imagekin-fetch-{number}", daemon=True)
@@ -88,8 +88,8 @@ def gather(rows: Iterable[Row], total: int, job: Job, web: Web) -> list[Failure]
 class _Run:
     """What the threads of one run share."""
 
-    def __init__(self, folder: Path, job: Job, web: Web, total: int) -> None:
-        self.folder = folder
+    def __init__(self, job: Job, web: Web, total: int) -> None:
+        self.folder = job.folder / IMAGES
         self.job = job
         self.web = web
         self.total = total
@@ -143,7 +143,7 @@ class _Run:
         try:
             data = _checked(images.read(row.url, images.UPLOAD)) if row.local else _picture(row.url, self.web)
         except Passing as error:
-            self._later(hosts, row, tries + 1, error)
+            self._later(hosts, row, tries=tries + 1, error=error)
         except (FetchError, ImageError) as error:
             self._settled.put(Failure(row, str(error), tries + 1))
             hosts.done(row, answered=True)
@@ -152,7 +152,7 @@ class _Run:
             self._settled.put(None)
             hosts.done(row, answered=True)
 
-    def _later(self, hosts: Hosts, row: Row, tries: int, error: Passing) -> None:
+    def _later(self, hosts: Hosts, row: Row, *, tries: int, error: Passing) -> None:
         seconds = self.web.before(tries, error.wait)
         if tries < self.web.attempts and seconds <= self.web.longest:
             paused = error.wait is not None

@@ -137,8 +137,9 @@ class Job:
         self.work.mkdir(exist_ok=True)
         target = self.work / f"{manifest.short(url)}-{name}"
 
-        def tell(done: int, total: int | None) -> None:
-            self.options.progress(Step(name, done, total))
+        def tell(done: int, total: int | None, wait: float) -> None:
+            what = f"{name}: trying again in {wait:,.0f} s" if wait else name
+            self.options.progress(Step(what, done, total))
 
         found = transfer.download(url, target, web=self.rules(mirror), most=most, known=known, watch=tell)
         self.files[name] = found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import os
 from abc import abstractmethod
@@ -17,7 +18,7 @@ from imagekin.datasets import manifest, names, transfer, web
 from imagekin.datasets.base import FAILURES, LABELS, Recipe
 from imagekin.datasets.gather import gather
 from imagekin.datasets.hosts import Row
-from imagekin.datasets.job import FILES, IMAGES, Job, Options
+from imagekin.datasets.job import FILES, IMAGES, Job, Options, Step
 from imagekin.datasets.manifest import Manifest
 from imagekin.datasets.transfer import File
 from imagekin.errors import DatasetError
@@ -35,14 +36,16 @@ class Listed(Recipe):
     """Fetches what a list names; what fails stands in ``failures.csv`` and is tried again by the next run."""
 
     def _make(self, job: Job) -> Manifest:
-        rows, strange = self._rows(self._list(job), job)
+        found = self._list(job)
+        job.options.progress(Step("Reading the list", 0, None, "images"))
+        rows, strange = self._rows(found, job)
         if not rows:
             raise DatasetError(f"the list {self._shown(job)} names no pictures; {self._form()}.")
         if strange:
             job.notes.append(f"{strange:,} rows of the list are double or say no picture, and are left out.")
         manifest.write(job.folder, self._state(job, 0, complete=False))
         rules = job.rules(self._mirror(job.options))
-        failures = gather(rows, len(rows), job, rules)
+        failures = gather(rows, job, total=len(rows), web=rules)
         if len(failures) == len(rows):
             why = f"the first because {failures[0].reason}"
             raise DatasetError(f"none of its {len(rows):,} pictures could be had, {why}; see {job.folder / FAILURES}.")
@@ -175,7 +178,7 @@ def _product(number: int, entry: Any) -> Row | None:
         return None
     name, label = str(entry.get("id", "")), entry.get("class")
     kind = None if label is None else str(label)
-    goal = f"{names.folder(kind or UNLABELLED)}/{_named(names.folder(name))}"
+    goal = f"{_class(kind)}/{_named(name)}"
     return Row(number, name, entry["url"].strip(), kind, goal) if name else None
 
 
@@ -190,7 +193,7 @@ def _entry(number: int, row: Mapping[str, str], base: Path | None) -> Row | None
     path = place if here else _path(place)
     stem, suffix = os.path.splitext(os.path.basename(path))
     stem = "".join(mark if mark.isalnum() or mark in "-_ " else "_" for mark in stem)[:_STEM].strip(" _") or "image"
-    goal = f"{names.folder(label or UNLABELLED)}/{_named(f'{stem}-{manifest.short(place)}{suffix}')}"
+    goal = f"{_class(label)}/{_named(f'{stem}-{manifest.short(place)}{suffix}')}"
     return Row(number, stem, place, label, goal, here)
 
 
@@ -203,11 +206,16 @@ def _path(url: str) -> str:
 
 
 def _named(name: str) -> str:
-    """A file's name with an image's suffix, and one that every system takes."""
-    stem, suffix = os.path.splitext(name)
-    kind = formats.by_suffix(suffix.lower())
-    good = kind is not None and formats.refusal(kind) is None
-    return names.folder(f"{stem}{suffix}" if good else f"{name}.jpg")
+    """A file's name that every system takes, with the suffix of an image; the content need not be of that format."""
+    kind = formats.by_suffix(os.path.splitext(name)[1].lower())
+    if kind is not None and formats.refusal(kind) is None and names.folder(name) == name:
+        return name
+    return f"{names.folder(name)}.jpg"
+
+
+@functools.lru_cache(4096)
+def _class(label: str | None) -> str:
+    return names.folder(label or UNLABELLED)
 
 
 def _distinct(rows: Iterable[Row | None]) -> tuple[list[Row], int]:

@@ -27,12 +27,16 @@ _GAIN: Final = 1 << 16
 _RANGE: Final = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 _PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
 
-Watch = Callable[[int, int | None], None]
-"""Called with the bytes that have come and their number, or None where the server does not say it."""
+Watch = Callable[[int, int | None, float], None]
+"""Called with the bytes that have come, their number or None, and the seconds that are waited before the next try."""
 
 
 class NoRoomError(DatasetError):
     """A disk is full; what has come is good."""
+
+
+def _nobody(done: int, total: int | None, wait: float) -> None:
+    """Nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def local(path: Path, *, most: int) -> File:
 
 
 def download(
-    url: str, target: Path, *, web: Web, most: int, known: Known | None = None, watch: Watch | None = None
+    url: str, target: Path, *, web: Web, most: int, known: Known | None = None, watch: Watch = _nobody
 ) -> File:
     """Download *url* to *target*, going on where an earlier run of the same was cut off.
 
@@ -106,12 +110,14 @@ def download(
     if not target.is_file():
         while True:
             try:
-                _attempt(url, part, web=web, most=most, known=known, watch=watch or _nobody)
+                _attempt(url, part, web=web, most=most, known=known, watch=watch)
                 break
             except Passing as error:
                 failures = 0 if part.size >= best + _GAIN else failures + 1
                 best = max(best, part.size)
-                _wait(url, error, web=web, failures=failures, kept=part.size)
+                seconds = _pause(url, error, web=web, failures=failures, kept=part.size)
+                watch(part.size, None, seconds)
+                web.sleep(seconds)
             except FetchError as error:
                 raise DatasetError(f"cannot download {url[:200]!r}: {error}.") from error
         part.finish()
@@ -220,7 +226,7 @@ def _receive(answer: Answer, part: _Part, *, start: int, end: int | None, most: 
                 raise FetchError(f"it has more than the {most:,} bytes that are taken")
             file.write(data)
             file.flush()
-            watch(size, end)
+            watch(size, end, 0.0)
     if end is not None and size < end:
         raise Passing(f"the connection broke after {size:,} of {end:,} bytes")
 
@@ -245,16 +251,16 @@ def _acceptable(answer: Answer, *, total: int | None, most: int) -> None:
         raise FetchError(f"it has {total:,} bytes; at most {most:,} are taken")
 
 
-def _wait(url: str, error: Passing, *, web: Web, failures: int, kept: int) -> None:
-    """Wait before the next try, or give up.
+def _pause(url: str, error: Passing, *, web: Web, failures: int, kept: int) -> float:
+    """Seconds to wait before the next try; a host that never answered is not asked as often as one that broke off.
 
-    A host that never answered is not asked as often as one that broke off.
+    Raises:
+        DatasetError: there is no use in a next try.
     """
     seconds = web.before(max(failures, 1), error.wait)
     hopeless = failures >= (min(2, web.attempts) if error.silent and not kept else web.attempts)
     if not hopeless and seconds <= web.longest:
-        web.sleep(seconds)
-        return
+        return seconds
     reason = f"{error}" if hopeless else f"{error} and asks to wait {seconds:,.0f} s"
     again = f"{kept:,} bytes are kept; run the same again to go on" if kept else "try again later, or from a mirror"
     raise DatasetError(f"cannot download {url[:200]!r}: {reason}; {again}.") from error
@@ -269,7 +275,3 @@ def _proved(file: File, known: Known | None) -> File:
         f"{file.source[:200]!r} is not the file that was published: it has {file.size:,} bytes and SHA-256 "
         f"{file.sha256}, not {known.size:,} bytes and {known.sha256}; it was removed: try again, or another source."
     )
-
-
-def _nobody(done: int, total: int | None) -> None:
-    """Nobody watches."""
