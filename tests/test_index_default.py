@@ -10,7 +10,7 @@ import pytest
 from imagekin.index import create, default, factory, scan, workers
 from imagekin.index.base import Index
 from imagekin.index.best import rescored
-from imagekin.index.factory import Factory, tune
+from imagekin.index.factory import Factory, Tuned, tune
 from imagekin.index.rows import Rows
 from imagekin.testing.answers import check_answer, clustered
 
@@ -124,6 +124,22 @@ def test_settings_that_were_given_are_kept() -> None:
     assert ladder.tuned(rerank=2).width == 64
     found = ladder.tuned(nprobe=5, rerank=7)
     assert (found.width, found.rerank, found.recall) == (5, 7, None)
+
+
+def test_more_hits_are_looked_for_wider() -> None:
+    found = Tuned(width=4, rerank=2, recall=0.99, wide=16)
+    assert [found.width_for(hits) for hits in (1, 10, 100, 1000)] == [4, 4, 16, 64]
+    assert 7 <= found.width_for(30) <= 8
+    assert Tuned(width=4, rerank=2, recall=0.99).width_for(500) == 4
+
+
+def test_the_recall_of_a_hundred_is_reached_too() -> None:
+    rows = clustered(8_000, 48)
+    index: Index = built("faiss:IVF64,SQ8,threads=1", rows, dim=48)
+    queries = clustered(8_100, 48)[8_000:]
+    limit = built("exact", rows, dim=48).search(queries, 100)[1][:, -1:] + 1e-5
+    assert (index.search(queries, 100)[1] <= limit).mean() >= 0.98
+    assert index.tuned.wide >= index.tuned.width  # type: ignore[attr-defined]
 
 
 def test_the_widest_serve_where_nothing_reaches_the_target() -> None:

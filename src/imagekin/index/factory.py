@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from imagekin.index.best import rescored
 from imagekin.index.rows import Rows
 
 _K: Final = 10
+_MANY: Final = 100
 _QUERIES: Final = 300
 _FACTORS: Final = (1, 2, 3, 4, 5, 6, 8, 10, 14, 20, 28, 40, 60, 100)
 
@@ -72,11 +74,22 @@ class Factory:
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """Search settings: ``width`` is nprobe or ef, ``rerank`` candidates a hit, ``recall`` what they reached."""
+    """Search settings: ``width`` is nprobe or ef, ``rerank`` candidates a hit, ``recall`` what they reached.
+
+    ``width`` is for up to 10 hits and ``wide`` for 100; 0 where nothing was measured for so many.
+    """
 
     width: int
     rerank: int
     recall: float | None
+    wide: int = 0
+
+    def width_for(self, hits: float) -> int:
+        """The width for so many hits: by the power law through the two that were measured."""
+        if hits <= _K or self.wide <= self.width:
+            return self.width
+        grown: float = (hits / _K) ** math.log(self.wide / self.width, _MANY / _K)
+        return math.ceil(self.width * grown)
 
 
 def held_out_last(rows: Rows) -> tuple[NDArray[np.int64], int]:
@@ -126,7 +139,12 @@ def tune(
     for width in widths[low : low + (4 if len(factors) > 1 else 1)]:
         factor = next((each for each in factors if probe.recall(width, each) >= target), factors[-1])
         options.append(Tuned(width, int(factor), probe.recall(width, factor)))
-    return min(options, key=probe.seconds) if len(options) > 1 else options[0]
+    best = min(options, key=probe.seconds) if len(options) > 1 else options[0]
+    wider = [width for width in widths if width >= best.width]
+    if len(wider) == 1 or len(rows) <= 4 * _MANY * best.rerank:
+        return best
+    at = bisect_left(range(len(wider)), True, key=lambda at: probe.recall_many(wider[at], best.rerank) >= target)
+    return replace(best, wide=wider[min(at, len(wider) - 1)])
 
 
 def _widths(kind: Factory) -> list[int]:
@@ -154,16 +172,23 @@ class _Probe:
         inside[held_out] = False
         self._rows, self._metric, self._queries = rows, metric, rows.gather(held_out)
         self._candidates, self._most = candidates, most
-        self._truth = scan.nearest(rows, self._queries, _K, metric, allowed=inside)[0]
+        self._truth = scan.nearest(rows, self._queries, min(_MANY, int(inside.sum())), metric, allowed=inside)[0]
         self._places: dict[int, NDArray[np.intp]] = {}
 
     def recall(self, width: int, factor: int) -> float:
         """Share of the true neighbours that are among ``10 x factor`` candidates; the exact re-ranking keeps them."""
         if width not in self._places:
             found = self._candidates(self._queries, k=_K * self._most, width=width)
-            lines = [line == true[:, None] for line, true in zip(found, self._truth, strict=True)]
+            lines = [line == true[:_K, None] for line, true in zip(found, self._truth, strict=True)]
             self._places[width] = np.stack([np.where(at.any(axis=1), at.argmax(axis=1), 1 << 30) for at in lines])
         return float((self._places[width] < _K * factor).mean())
+
+    def recall_many(self, width: int, factor: int) -> float:
+        """Likewise of the true 100 nearest, for a third of the queries."""
+        some = slice(0, len(self._queries), 3)
+        found = self._candidates(self._queries[some], k=_MANY * factor, width=width)
+        lines = zip(found, self._truth[some], strict=True)
+        return float(np.mean([np.isin(true, line).mean() for line, true in lines]))
 
     def seconds(self, tuned: Tuned) -> float:
         """Median time of one query, its candidates ranked anew."""

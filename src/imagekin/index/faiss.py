@@ -173,7 +173,7 @@ class Faiss(Index):
     def _search(self, queries: Vectors, k: int, allowed: Mask | None) -> Found:
         # one query on several OpenMP threads is slower than on one
         with _threads(self._faiss, 1 if len(queries) == 1 else int(self.parameters["threads"])):
-            width = max(self.tuned.width, self._least_lists(k))
+            width = max(self.tuned.width_for(k / self.tuned.rerank), self._least_lists(k))
             if allowed is not None:
                 share = max(1, int(np.count_nonzero(allowed))) / len(allowed)
                 if share > _MANY or not self._kind.filters:
