@@ -174,7 +174,7 @@ def test_plot_and_sheets_are_written_and_named(place: Path, tmp_path: Path) -> N
         (["--edits", "melt"], 1, "no edit is called 'melt'"),
         (["--plot", "x.txt"], 1, "a plot is saved as .png, .svg"),
         (["--plot", "nowhere/x.png"], 1, "the folder 'nowhere' does not exist"),
-        (["--sheets", __file__], 1, "cannot make the folder"),
+        (["--sheets", __file__], 1, "cannot write sheets into"),
         (["--split", "colour == 'red'"], 1, "colour"),
     ],
 )
@@ -183,6 +183,12 @@ def test_wrong_use_is_one_sentence(place: Path, arguments: list[str], code: int,
     assert done.exit_code == code
     assert says in done.stderr
     assert done.stdout == ""
+
+
+def test_what_fails_leaves_nothing_behind(place: Path, tmp_path: Path) -> None:
+    done = invoke("-c", place, "evaluate", "--k", 99, "--plot", tmp_path / "p.png", "--sheets", tmp_path / "s")
+    assert done.exit_code == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 # -- pictures ----------------------------------------------------------------------------------------------------------

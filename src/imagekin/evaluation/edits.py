@@ -89,7 +89,7 @@ def _table() -> Mapping[str, tuple[Edit, ...]]:
         "blur": {f"{share:.0%} of the shorter side": _with(blur, share=share) for share in (0.01, 0.02, 0.04)},
         "colour": {
             "half as bright": _with(brightness, factor=0.5),
-            "half as bright again": _with(brightness, factor=1.5),
+            "half more bright": _with(brightness, factor=1.5),
             "twice as colourful": _with(saturation, factor=2.0),
             "grey": _with(saturation, factor=0.0),
         },

@@ -172,7 +172,7 @@ def _draw_edit(axes: Any, rows: Sequence[EditFigures], places: Sequence[float]) 
     axes.barh(places, [one.recall for one in rows], color=_PALE, height=0.78, zorder=2)
     for one, place in zip(rows, places, strict=True):
         axes.plot([one.low, one.high], [place, place], color=_ACCENT, linewidth=1.6, zorder=3)
-        axes.annotate(f"{one.recall:.0%}", (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
+        axes.annotate(f"{one.recall:.1%}", (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
 
 
 def _shares(axes: Any, what: str) -> None:

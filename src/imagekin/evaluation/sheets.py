@@ -72,7 +72,11 @@ def save(photos: Collection, found: Evaluation, folder: str | os.PathLike[str], 
     Raises:
         InputError: the folder cannot be made or written to.
     """
-    place = made(folder)
+    place = writable(folder)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {os.fspath(folder)!r}: {error.strerror or error}.") from error
     drawn = [confusion for confusion in found.confusions if confusion.examples][:pairs]
     return [
         plots.save(pair(photos, confusion, metric=found.metric), place / _file_name(number, confusion))
@@ -80,17 +84,17 @@ def save(photos: Collection, found: Evaluation, folder: str | os.PathLike[str], 
     ]
 
 
-def made(folder: str | os.PathLike[str]) -> Path:
-    """The folder for sheets, made now: to be asked before long work.
+def writable(folder: str | os.PathLike[str]) -> Path:
+    """The folder for sheets, once it is known that it can be made and written to: to be asked before long work.
 
     Raises:
-        InputError: it cannot be made, or is a file.
+        InputError: it, or what it would lie in, is a file or may not be written to.
     """
     place = Path(folder).expanduser()
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {os.fspath(folder)!r}: {error.strerror or error}.") from error
+    there = next(path for path in (place, *place.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        why = "may not be written to" if there.is_dir() else "is not a folder"
+        raise InputError(f"cannot write sheets into {os.fspath(folder)!r}: {str(there)!r} {why}.")
     return place
 
 

@@ -70,7 +70,7 @@ def _writable(plot: str | None, sheets: str | None) -> tuple[Path | None, Path |
     from imagekin.evaluation import plot as plots
     from imagekin.evaluation import sheets as folders
 
-    return plots.writable(plot) if plot else None, folders.made(sheets) if sheets else None
+    return plots.writable(plot) if plot else None, folders.writable(sheets) if sheets else None
 
 
 def _measured(settings: Settings, photos: Collection, how: dict[str, Any]) -> Evaluation | SelfRetrieval:
