@@ -13,7 +13,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imagekin.benchmark import Data, Limits, Options, Outcome, Progress, grid, knobs, of_vectors, process, records, run
+from imagekin.benchmark import (
+    Data,
+    Limits,
+    Options,
+    Outcome,
+    Progress,
+    grid,
+    knobs,
+    ladders,
+    of_vectors,
+    process,
+    records,
+    run,
+)
 from imagekin.benchmark.grid import About, Absent, Build
 from imagekin.benchmark.records import Folder, Record
 from imagekin.benchmark.sweep import limits
@@ -225,7 +238,7 @@ def nothing_described(name: str) -> About:
     raise AssertionError(f"{name} was asked")
 
 
-@pytest.mark.parametrize("name", sorted(grid.SWEEPS))
+@pytest.mark.parametrize("name", sorted(ladders.SWEEPS))
 @pytest.mark.parametrize(("n", "dim"), [(500, 30), (8_677, 1280), (1_000_000, 256)])
 def test_the_table_of_sweeps_can_be_written_and_read(name: str, n: int, dim: int) -> None:
     builds = grid.sweep(name, n, dim, describe=nothing_described)
@@ -236,7 +249,7 @@ def test_the_table_of_sweeps_can_be_written_and_read(name: str, n: int, dim: int
         assert parse(spec)[0] == name
 
 
-@pytest.mark.parametrize("name", sorted(grid.SWEEPS))
+@pytest.mark.parametrize("name", sorted(ladders.SWEEPS))
 def test_the_table_of_sweeps_knows_its_engines(name: str) -> None:
     need(name)
     engine = ENGINES.load(name)
@@ -256,7 +269,7 @@ def test_an_engine_tells_about_itself() -> None:
 
 
 def test_the_table_of_sweeps_is_about_engines_that_there_are() -> None:
-    assert set(grid.SWEEPS) <= set(ENGINES)
+    assert set(ladders.SWEEPS) <= set(ENGINES)
 
 
 def test_an_engine_without_a_line_is_measured_at_several_recalls() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import imagekin
 from imagekin import tune as tuning
-from imagekin.benchmark import Absent, Limits, Progress, grid, of_vectors
+from imagekin.benchmark import Absent, Limits, Progress, ladders, of_vectors
 from imagekin.benchmark.grid import Build
 from imagekin.benchmark.process import Refused
 from imagekin.errors import IndexingError, InputError, MissingPackageError, UnknownNameError
@@ -306,10 +306,10 @@ def test_what_tunes_itself_is_asked_for_the_goals_recall_and_ladders_replace_def
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sweeps that are quick."""
 
-    def line(n: int, dim: int) -> Iterator[grid.Line]:
+    def line(n: int, dim: int) -> Iterator[ladders.Line]:
         yield {"factory": "HNSW8"}, {"ef": (4, 16, 64, 256)}
 
-    monkeypatch.setattr(grid, "SWEEPS", {**grid.SWEEPS, "faiss": line})
+    monkeypatch.setattr(ladders, "SWEEPS", {**ladders.SWEEPS, "faiss": line})
 
 
 def test_the_chosen_engine_reaches_the_recall_on_queries_of_its_own(few: None) -> None:

@@ -1,26 +1,20 @@
-"""What a sweep measures: for each engine the ways to build it, and for each of these the ways to search it.
+"""What is to be built and measured: whole sweeps by the table of ``ladders``, and engines as they are specified.
 
-The ladders rise by about 1.5, so that the best of a sweep is within a few per cent of the best there is.  An engine
-that has no line here is measured as it is by default and, where it tunes itself to a recall, at five of these.
+An engine without a line in the table is measured as it is by default and, where it tunes itself to a recall, at five.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from imagekin import index
-from imagekin.benchmark import specs
+from imagekin.benchmark import ladders, specs
+from imagekin.benchmark.ladders import Parameters
 from imagekin.errors import ImagekinError, InputError, MissingPackageError
 from imagekin.index import ENGINES
-
-Parameters: TypeAlias = Mapping[str, Any]
-Axes: TypeAlias = Mapping[str, Sequence[Any]]
-Line: TypeAlias = tuple[Parameters, Axes]
-"""Parameters to build with, and for each parameter of searching the values to try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,135 +76,26 @@ class Absent:
     reason: str
 
 
-def _rising(first: float, last: float, factor: float = 1.5) -> list[int]:
-    count = math.floor(math.log(last / first, factor) + 1e-9) + 1
-    return [round(first * factor**step) for step in range(count)]
-
-
-def _shares(lists: int) -> list[int]:
-    """Numbers of lists to visit: each 1.5 times the one before, up to half of them."""
-    return sorted(set(_rising(1, max(2, lists // 2))))
-
-
-_EF: Final = _rising(10, 600)
-
-
-def _nothing(n: int, dim: int) -> Iterator[Line]:
-    yield from ()
-
-
-def _graph(n: int, dim: int) -> Iterator[Line]:
-    yield {}, {"ef": _EF}
-    yield {"M": 32}, {"ef": _EF}
-
-
-def _usearch(n: int, dim: int) -> Iterator[Line]:
-    yield {"dtype": "f32"}, {"ef": _EF}
-    yield {"dtype": "f32", "M": 32}, {"ef": _EF}
-    # at 16 bits a given ef changes how many candidates are re-ranked, so each has to be built
-    yield from (({"recall": target}, {}) for target in (0.9, 0.95))
-
-
-def _voyager(n: int, dim: int) -> Iterator[Line]:
-    yield {}, {"ef": _EF}
-    yield {"M": 24}, {"ef": _EF}
-
-
-def _faiss(n: int, dim: int) -> Iterator[Line]:
-    lists = 1 << max(4, round(math.log2(4 * math.sqrt(n))))
-    while lists > 16 and 39 * lists > n:
-        lists //= 2
-    yield {"factory": "HNSW32"}, {"ef": _EF}
-    yield {"factory": f"IVF{lists},Flat"}, {"nprobe": _shares(lists), "rerank": (1,)}
-    if dim % 2 == 0:
-        codes = f"PQ{dim // 4}x4fs" if dim % 4 == 0 and dim >= 512 else f"PQ{dim // 2}x4fs"
-        yield {"factory": codes}, {"rerank": (1, 2, 4, 7, 10, 20, 40)}
-        yield {"factory": f"IVF{lists},{codes}"}, {"nprobe": _shares(lists), "rerank": (4, 10, 20)}
-    yield {"factory": f"IVF{lists},SQ8"}, {"nprobe": _shares(lists), "rerank": (1, 4)}
-
-
-def _annoy(n: int, dim: int) -> Iterator[Line]:
-    searched = _rising(100, 100_000, 2)
-    yield {}, {"search_k": searched}
-    yield {"trees": 100}, {"search_k": searched}
-
-
-def _ngt(n: int, dim: int) -> Iterator[Line]:
-    yield {}, {"epsilon": (-0.1, -0.05, 0.0, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4)}
-    yield {"edges": 20, "search_edges": 60}, {"epsilon": (-0.1, -0.05, 0.0, 0.05, 0.1, 0.2)}
-
-
-def _lists(n: int, dim: int) -> Iterator[Line]:
-    yield {}, {"nprobe": _shares(2 * math.isqrt(n)), "rerank": (2, 4, 10, 20)}
-
-
-def _lorann(n: int, dim: int) -> Iterator[Line]:
-    searched = {"nprobe": _shares(math.isqrt(n)), "rerank": (2, 4, 10)}
-    yield {}, searched
-    yield {"bits": 4}, searched
-
-
-def _rabitq(n: int, dim: int) -> Iterator[Line]:
-    yield {}, {"nprobe": _shares(4 * math.isqrt(n)), "rerank": (1, 2)}
-    yield {"bits": 4}, {"nprobe": _shares(4 * math.isqrt(n)), "rerank": (1, 3, 10)}
-
-
-def _symphony(n: int, dim: int) -> Iterator[Line]:
-    yield {}, {"ef": _EF}
-    yield {"bits": 8}, {"ef": _EF, "rerank": (1, 2)}
-
-
-def _glass(n: int, dim: int) -> Iterator[Line]:
-    yield {}, {"ef": _EF, "rerank": (1, 2)}
-    yield {"codes": "FP16"}, {"ef": _EF, "rerank": (1,)}
-
-
-def _svs(n: int, dim: int) -> Iterator[Line]:
-    yield {}, {"ef": _EF}
-    yield {"degree": 64}, {"ef": _EF}
-
-
-def _turbovec(n: int, dim: int) -> Iterator[Line]:
-    yield {}, {"rerank": (1, 2, 3, 4, 6, 8, 12, 20)}
-    yield {"bits": 2}, {"rerank": (2, 4, 8, 12, 20, 40, 100)}
-
-
-SWEEPS: Final[Mapping[str, Callable[[int, int], Iterator[Line]]]] = {
-    "faiss": _faiss,
-    "annoy": _annoy,
-    "hnswlib": _graph,
-    "ngt": _ngt,
-    "nmslib": _graph,
-    "usearch": _usearch,
-    "voyager": _voyager,
-    "scann": _lists,
-    "symphonyqg": _symphony,
-    "rabitq-ivf": _rabitq,
-    "pyglass-portable": _glass,
-    "lorann": _lorann,
-    "scalable-vs": _svs,
-    "turbovec": _turbovec,
-    "exact": _nothing,
-    "kdtree": _nothing,
-    "balltree": _nothing,
-    "torch": _nothing,
-}
-"""Engine to the lines of its sweep over *n* vectors of *dim* elements, besides the engine as it is by default."""
-
 _TARGETS: Final = (0.8, 0.9, 0.95, 0.99, 0.999)
 
 
 def sweep(engine: str, n: int, dim: int, *, describe: Describe) -> list[Build]:
-    """What to build and measure of an engine over *n* vectors of *dim* elements; as it is by default comes first."""
+    """What to build and measure of an engine over *n* vectors of *dim* elements; as it is by default comes first.
+
+    So does what a collection of that size is served by when no engine is chosen for it.
+    """
     builds = [Build(engine, {})]
-    if engine in SWEEPS:
-        for parameters, axes in SWEEPS[engine](n, dim):
+    usual_engine, usual = index.parse(index.default(n, dim)[0])
+    if usual_engine == engine and usual:
+        builds.append(Build(engine, usual))
+    if engine in ladders.SWEEPS:
+        for parameters, axes in ladders.SWEEPS[engine](n, dim):
             settings = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
             builds.append(Build(engine, parameters, settings))
     else:
-        usual = describe(engine).options.get("recall")
-        if usual is not None:
-            builds += [Build(engine, {"recall": target}) for target in _TARGETS if target != usual]
+        recall = describe(engine).options.get("recall")
+        if recall is not None:
+            builds += [Build(engine, {"recall": target}) for target in _TARGETS if target != recall]
     return builds
 
 

@@ -134,7 +134,7 @@ def _candidates(builds: Sequence[Build], goal: Goal) -> list[Build]:
         each = build
         if "recall" in build.parameters:
             each = Build(build.engine, {**build.parameters, "recall": goal.recall})
-        elif build.engine in laddered and not build.parameters and not any(build.settings):
+        elif build.engine in laddered and not any(build.settings):
             continue
         if each not in found:
             found.append(each)

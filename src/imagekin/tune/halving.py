@@ -21,7 +21,7 @@ from imagekin.errors import IndexingError
 from imagekin.tune import ladder
 from imagekin.tune.goal import Goal, Trial
 
-_SAMPLE_SECONDS: Final = 45.0
+_SAMPLE_SECONDS: Final = 30.0
 """Time for an engine to show itself on the sample; what needs longer for so few is not for this collection."""
 
 _GLANCE: Final = 0.04
