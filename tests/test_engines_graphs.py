@@ -20,13 +20,14 @@ SPECS = [
     ("hnswlib:threads=1", 0.9),
     ("ngt:epsilon=0.1,threads=1", 0.9),
     ("nmslib:threads=1", 0.9),
+    ("pynndescent:threads=1", 0.9),
     ("usearch:threads=1", 0.9),
     ("usearch:dtype=f32,threads=1", 0.9),
     ("usearch:dtype=bf16,threads=1", 0.9),
     ("voyager:threads=1", 0.9),
     ("voyager:dtype=e4m3,threads=1", 0.9),
 ]
-GRAPHS = ["annoy", "hnswlib", "ngt", "nmslib", "usearch", "voyager"]
+GRAPHS = ["annoy", "hnswlib", "ngt", "nmslib", "pynndescent", "usearch", "voyager"]
 
 
 def make(spec: str, dim: int = 16, metric: str = "cosine") -> Any:
@@ -83,7 +84,7 @@ def test_a_graph_grows_beyond_the_room_it_was_made_with(engine: str) -> None:
     )
 
 
-@pytest.mark.parametrize("engine", ["annoy", "nmslib"])
+@pytest.mark.parametrize("engine", ["annoy", "nmslib", "pynndescent"])
 def test_rows_added_to_a_library_that_would_lose_them_are_found(engine: str) -> None:
     vectors = clustered(700, 16)
     index = built(f"{engine}:threads=1", vectors[:600])
@@ -176,7 +177,8 @@ def test_the_setting_of_nmslib_and_hnswlib_serves_every_k_at_once() -> None:
 @pytest.mark.parametrize(
     "spec",
     ["hnswlib:M=0", "hnswlib:ef=1.5", "hnswlib:recall=0", "hnswlib:recall=1.1", "annoy:trees=-1", "ngt:epsilon=-1",
-     "ngt:epsilon='wide'", "usearch:dtype=f64", "voyager:dtype=f16", "nmslib:threads=-1"],
+     "ngt:epsilon='wide'", "pynndescent:epsilon=-2", "pynndescent:neighbors=0",
+     "usearch:dtype=f64", "voyager:dtype=f16", "nmslib:threads=-1"],
 )  # fmt: skip
 def test_a_parameter_without_sense_is_refused(spec: str) -> None:
     make(parse(spec)[0])

@@ -14,12 +14,11 @@ import ngtpy
 import numpy as np
 from numpy.typing import NDArray
 
-from imagekin.errors import InputError
 from imagekin.index.best import Found
 from imagekin.index.effort import K
 from imagekin.index.native import own_folder
 from imagekin.index.rows import Mask
-from imagekin.index.tuned import COMMON, Tuned
+from imagekin.index.tuned import COMMON, Tuned, check_epsilon
 from imagekin.types import Vectors
 
 _METRICS: Final = {"cosine": "L2", "euclidean": "L2", "inner": "Inner Product"}
@@ -54,8 +53,8 @@ class Ngt(Tuned):
             return
         if name != "epsilon":
             super()._check_option(name, value)
-        elif value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value <= -1):
-            raise InputError(f"ngt's epsilon must be a number above -1, not {value!r}.")
+        else:
+            check_epsilon(self.engine, value)
 
     def _lossy(self) -> bool:
         # rows of length 1 and inner products are ranked by other distances; hits get theirs from the stored vectors

@@ -58,18 +58,21 @@ class Nmslib(Tuned):
 
     def _tell(self, width: float) -> None:
         self._told = int(width)
-        self._index.setQueryTimeParams({"efSearch": self._told})
+        self._set(self._told)
+
+    def _set(self, breadth: int) -> None:
+        self._index.setQueryTimeParams({"efSearch": breadth})
 
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
-        reach, told = max(k, int(width)), self._told
-        if reach <= told:
+        reach = max(k, int(width))
+        if reach <= self._told:
             with self._breadth:
                 return self._query(queries, k)
         # NMSLIB returns no more rows than its breadth, which is one setting for all threads
         with self._breadth.alone:
-            self._tell(reach)
+            self._set(reach)
             found = self._query(queries, k)
-            self._tell(told)
+            self._set(self._told)
             return found
 
     def _query(self, queries: Vectors, k: int) -> Found:

@@ -230,7 +230,10 @@ def as_stored(vectors: Any, dim: int, *, checked: bool = False) -> tuple[Stored,
     Raises:
         InputError: wrong shape, not numbers, NaN or infinity.
     """
-    array = np.asarray(vectors)
+    try:
+        array = np.asarray(vectors)
+    except ValueError:
+        raise InputError(f"vectors must have shape (n, {dim}), not rows of unequal length.") from None
     if array.size == 0 and array.ndim <= 2 and array.shape[-1:] in ((0,), (dim,)):
         array = np.empty((0, dim), np.float32)
     kept = array.dtype in (np.float16, np.float32) and array.ndim == 2 and array.shape[1] == dim

@@ -54,6 +54,10 @@ class Scann(Tuned):
     def _least(self) -> int:
         return max(256, 4 * int(self.parameters["lists"] or 1))
 
+    def _rerank(self) -> int:
+        # its sums differ in the last digit with where its memory lies, so hits get their distances from the stored rows
+        return 0 if self._now.hopeless else 1
+
     def _fill(self, rows: NDArray[np.int64]) -> None:
         vectors = self._vectors(rows)
         self._lists = int(self.parameters["lists"] or math.isqrt(len(rows)))

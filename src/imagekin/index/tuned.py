@@ -274,3 +274,13 @@ class Tuned(Index):
 def _ended(*parts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Row numbers by the library's, and −1 behind them, where its −1 finds it."""
     return np.concatenate([*parts, np.full(1, -1, np.int64)])
+
+
+def check_epsilon(engine: str, value: Any) -> None:
+    """A share of the distance to the worst hit.
+
+    Raises:
+        InputError: not a number above -1.
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value > -1):
+        raise InputError(f"{engine}'s epsilon must be a number above -1, not {value!r}.")
