@@ -194,6 +194,16 @@ def test_a_web_page_is_no_file(site: Site, tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+def test_a_compressed_answer_is_told_unless_the_file_is_gzipped_itself(site: Site, tmp_path: Path) -> None:
+    def coded(handler: Handler) -> None:
+        handler.say(200, DATA, Content_Encoding="gzip")
+
+    site.pages |= {"/f": coded, "/f.gz": coded}
+    with pytest.raises(DatasetError, match="compresses it although it was asked not to"):
+        get(site, tmp_path / "f")
+    assert get(site, tmp_path / "g", "/f.gz").sha256 == TRUE.sha256
+
+
 def test_redirects_are_followed_a_few_times(site: Site, tmp_path: Path) -> None:
     site.pages |= {"/f": Served(DATA), "/1": moved("/2", 301), "/2": moved("3", 307), "/3": moved(site.url("/f"), 308)}
     site.pages["/round"] = moved("/round")

@@ -72,10 +72,11 @@ class Recipe(ABC):
         Raises:
             DatasetError: it cannot be had, or *folder* holds something else, or another process is at it.
         """
+        was_there = folder.is_dir()
         try:
             return self._download(folder, options)
         finally:
-            _tidy(folder)
+            _tidy(folder, keep=was_there)
 
     def _download(self, folder: Path, options: Options) -> Manifest:
         with _locked(folder, self.name) as there:
@@ -117,14 +118,15 @@ class Recipe(ABC):
         return Manifest(self.name, count, complete, kept, tuple(job.notes))
 
 
-def _tidy(folder: Path) -> None:
-    """Leave no empty folder behind where nothing came."""
+def _tidy(folder: Path, *, keep: bool) -> None:
+    """Leave nothing behind where nothing came; *keep* a folder that was there before, if empty."""
     with contextlib.suppress(OSError):
         (folder / WORK).rmdir()
     with contextlib.suppress(OSError):
         if [entry.name for entry in folder.iterdir()] == [_LOCK]:
             (folder / _LOCK).unlink()
-            folder.rmdir()
+            if not keep:
+                folder.rmdir()
 
 
 @contextlib.contextmanager

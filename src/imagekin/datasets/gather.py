@@ -34,6 +34,9 @@ _PAGE: Final = frozenset({"text/html", "application/xhtml+xml", "application/jso
 _LOOK: Final = 64
 """Pixels of the short side that a JPEG is decoded at to see that it is whole."""
 
+_DECODING: Final = threading.BoundedSemaphore(4)
+"""Few at a time: the largest picture that is allowed takes 200 MB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -195,7 +198,8 @@ def _picture(url: str, web: Web) -> bytes:
 
 
 def _checked(data: bytes) -> bytes:
-    images.decode(data, target=_LOOK, limits=images.UPLOAD)
+    with _DECODING:
+        images.decode(data, target=_LOOK, limits=images.UPLOAD)
     return data
 
 

@@ -186,7 +186,7 @@ def _local(place: Path, name: str, alone: bool) -> Path:
         plain = place / name.removesuffix(".gz")
         return plain if plain.is_file() and not (place / name).is_file() else place / name
     if not alone:
-        raise DatasetError(f"{str(place)!r} is no folder; give the folder that holds {name} and its companions.")
+        raise DatasetError(f"{str(place)!r} is no folder; give a folder or archive of {name} and its companions.")
     return place
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imagekin.datasets import manifest, transfer
+from imagekin.datasets import archive, manifest, transfer, web
 from imagekin.datasets.base import Recipe
 from imagekin.datasets.job import FILES, IMAGES, Job, Step
 from imagekin.datasets.manifest import Manifest
@@ -41,6 +41,7 @@ PUBLISHED: Final = {
 }
 
 _MOST: Final = 1 << 30
+_BOUNDS: Final = archive.Bounds(files=1_000, each=_MOST, total=_MOST)
 _PICTURE: Final = 4096
 """Bytes that a small PNG takes on a disk, with its share of the folder."""
 
@@ -73,12 +74,11 @@ class FashionMnist(Recipe):
     splits: ClassVar[tuple[str, ...]] = tuple(SPLITS)
 
     def _make(self, job: Job) -> Manifest:
-        found = {
-            name: job.file(name, URL + name, known=known, most=_MOST, alone=False) for name, known in PUBLISHED.items()
-        }
-        with job.fresh(FILES, sum(file.size for file in found.values())) as folder:
-            for name, file in found.items():
-                (folder / name).write_bytes(file.path.read_bytes())
+        given = job.options.source
+        if given is not None and _is_archive(given):
+            _unpacked(job)
+        else:
+            _copied(job)
         parts = {split: arrays(job.folder / FILES, split) for split in SPLITS}
         total = sum(map(len, parts.values()))
         done = 0
@@ -141,6 +141,48 @@ def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8).reshape(shape)
 
 
+def _copied(job: Job) -> None:
+    """Each file by itself, from where it is published, or from a folder that has all four."""
+    found = {
+        name: job.file(name, URL + name, known=known, most=_MOST, alone=False) for name, known in PUBLISHED.items()
+    }
+    with job.fresh(FILES, sum(file.size for file in found.values())) as folder:
+        for name, file in found.items():
+            (folder / name).write_bytes(file.path.read_bytes())
+
+
+def _unpacked(job: Job) -> None:
+    """The four files out of one archive, wherever in it they lie, gzipped or not."""
+    found = job.file("archive", "", known=None, most=_MOST)
+    seen: set[str] = set()
+
+    def choice(path: tuple[str, ...]) -> tuple[str, ...] | None:
+        name = path[-1].removesuffix(".gz") + ".gz" if path else ""
+        if name not in PUBLISHED or name in seen:
+            return None
+        seen.add(name)
+        return (name,)
+
+    with job.fresh(FILES, found.size) as folder:
+        archive.unpack(found.path, folder, bounds=_BOUNDS, choice=choice)
+        if missing := [name for name in PUBLISHED if name not in seen]:
+            raise DatasetError(
+                f"{found.source[:200]!r} has no {missing[0]}; it must hold the four files of the data set."
+            )
+        for name, known in PUBLISHED.items():
+            file = transfer.local(folder / name, most=_MOST)
+            job.files[name] = replace(file, source=found.source)
+            if not file.matches(known):
+                job.notes.append(f"{name}: not the published file.")
+
+
+def _is_archive(given: str) -> bool:
+    """Whether a source is one file and no folder."""
+    if web.is_url(given):
+        return given.lower().partition("?")[0].endswith((".zip", ".tar", ".tar.gz", ".tgz"))
+    return Path(given).expanduser().is_file()
+
+
 def check(folder: Path) -> None:
     """Compare the kept files with the sizes and hashes that were recorded when they came.
 
@@ -148,7 +190,7 @@ def check(folder: Path) -> None:
         DatasetError: one is missing or changed.
     """
     there = manifest.read(folder)
-    for file in there.files if there else ():
+    for file in (file for file in there.files if file["name"] in PUBLISHED) if there else ():
         path = folder / FILES / str(file["name"])
         if not path.is_file() or transfer.digest(path) != file["sha256"]:
             raise DatasetError(f"{str(path)!r} is missing or changed; delete {str(folder)!r} and download it again.")

@@ -205,7 +205,7 @@ def _attempt(url: str, part: _Part, *, web: Web, most: int, known: Known | None,
             raise Passing("the server has no such part any more, so it begins anew")
         answer.check(206)
         start, total = _span(answer)
-        _acceptable(answer, total=total, most=most)
+        _acceptable(url, answer, total=total, most=most)
         if start not in (0, at) or (start and notes.get("total") not in (None, total)):
             part.drop()
             raise Passing("the server sent another part than it was asked for")
@@ -244,9 +244,12 @@ def _span(answer: Answer) -> tuple[int, int | None]:
     return int(form[1]), None if form[3] == "*" else int(form[3])
 
 
-def _acceptable(answer: Answer, *, total: int | None, most: int) -> None:
+def _acceptable(url: str, answer: Answer, *, total: int | None, most: int) -> None:
     if answer.kind in _PAGES:
         raise FetchError("the server answers with a web page, not with the file (perhaps it wants a login)")
+    coded = (answer.headers.get("Content-Encoding") or "identity").strip().lower() != "identity"
+    if coded and not url.partition("?")[0].endswith((".gz", ".tgz")):  # some servers say so of what is gzipped anyway
+        raise FetchError("the server compresses it although it was asked not to")
     if total is not None and total > most:
         raise FetchError(f"it has {total:,} bytes; at most {most:,} are taken")
 

@@ -1,31 +1,26 @@
-"""Caltech-101 and Fashion-MNIST from end to end, out of small editions of their files made here."""
+"""Caltech-101 from end to end, out of a small edition of its archive made here."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import json
-import os
 import tarfile
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
 
 from imagekin import datasets
-from imagekin.datasets import DATASETS, archive, caltech, job, mnist
-from imagekin.datasets.base import Dataset, Recipe
+from imagekin.datasets import archive, caltech, job
+from imagekin.datasets.base import Dataset
 from imagekin.datasets.job import Step
 from imagekin.datasets.transfer import Known
 from imagekin.datasets.web import Web
-from imagekin.errors import DatasetError, InputError, UnknownNameError
-from tests.dataset_site import Served, Site, moved, running, status
+from imagekin.errors import DatasetError
+from tests.dataset_site import Served, Site, moved, running
 from tests.pictures import folder, picture, save
 
 
@@ -222,6 +217,13 @@ def test_an_archive_without_pictures_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "c").exists()
 
 
+def test_an_empty_folder_of_the_user_stays_when_nothing_comes(tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    with pytest.raises(DatasetError, match="there is no file"):
+        datasets.download("caltech101", source=tmp_path / "none.zip", folder=tmp_path / "c")
+    assert list((tmp_path / "c").iterdir()) == []
+
+
 def test_a_folder_in_use_is_not_touched(tmp_path: Path) -> None:
     save(tmp_path / "mine/a.jpg", 1)
     with pytest.raises(DatasetError, match=r"holds other files, such as 'a.jpg'; give an empty folder"):
@@ -275,209 +277,3 @@ def test_the_real_pictures_are_the_published_number(shared_data: Path) -> None:
     assert (len(found), len(found.classes)) == (8_677, 101)
     assert Counter(found.labels)["airplanes"] == 800
     assert found.skipped == ()
-
-
-# Fashion-MNIST
-
-NAMES = list(mnist.PUBLISHED)
-
-
-def idx(array: NDArray[np.uint8]) -> bytes:
-    shape = b"".join(size.to_bytes(4, "big") for size in array.shape)
-    return bytes([0, 0, 8, array.ndim]) + shape + array.tobytes()
-
-
-def parts() -> dict[str, NDArray[np.uint8]]:
-    random = np.random.default_rng(5)
-    return {
-        NAMES[0]: random.integers(0, 256, (12, 28, 28), dtype=np.uint8),
-        NAMES[1]: np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 0], np.uint8),
-        NAMES[2]: random.integers(0, 256, (3, 28, 28), dtype=np.uint8),
-        NAMES[3]: np.array([9, 0, 9], np.uint8),
-    }
-
-
-def put(place: Path, *, zipped: bool = True) -> Path:
-    place.mkdir()
-    for name, array in parts().items():
-        data = idx(array)
-        (place / (name if zipped else name.removesuffix(".gz"))).write_bytes(gzip.compress(data) if zipped else data)
-    return place
-
-
-@pytest.mark.parametrize("zipped", [True, False])
-def test_fashion_comes_as_arrays_and_as_folders(tmp_path: Path, zipped: bool) -> None:
-    root = tmp_path / "f"
-    found = datasets.download("fashion-mnist", source=put(tmp_path / "given", zipped=zipped), folder=root)
-    assert len(found) == 15
-    assert found.classes == tuple(sorted(mnist.CLASSES))
-    assert sorted(entry.name for entry in root.iterdir()) == [".lock", "dataset.json", "files", "images"]
-    data = parts()
-    for split, images, labels in (("train", NAMES[0], NAMES[1]), ("test", NAMES[2], NAMES[3])):
-        part = datasets.arrays(split, folder=root)
-        assert part.images.dtype == np.uint8 and part.labels.dtype == np.int64
-        assert np.array_equal(part.images, data[images])
-        assert np.array_equal(part.labels, data[labels])
-        assert part.classes[9] == "Ankle boot" and len(part) == len(data[labels])
-        drawn = datasets.load("fashion-mnist", folder=root, split=split)
-        assert len(drawn) == len(part)
-        for path, label in zip(drawn.images, drawn.labels, strict=True):
-            at = int(Path(path).stem)
-            assert label == part.classes[part.labels[at]]
-            assert np.array_equal(np.asarray(Image.open(path)), part.images[at])
-
-
-def test_fashion_comes_from_a_mirror(site: Site, tmp_path: Path) -> None:
-    given = put(tmp_path / "given")
-    for name in NAMES:
-        site.pages[f"/fashion/{name}"] = Served((given / name).read_bytes(), cuts=[20])
-    found = datasets.download("fashion-mnist", source=site.url("/fashion"), folder=tmp_path / "f", pause=0.0)
-    assert len(found) == 15
-    assert len(site.asked) == 8
-    assert len([note for note in found.notes if "not the published edition" in note]) == 4
-
-
-def test_a_mirror_without_one_of_the_files_names_it(site: Site, tmp_path: Path) -> None:
-    given = put(tmp_path / "given")
-    for name in NAMES[:3]:
-        site.pages[f"/{name}"] = Served((given / name).read_bytes())
-    site.pages[f"/{NAMES[3]}"] = status(404)
-    with pytest.raises(DatasetError, match=r"t10k-labels-idx1-ubyte.gz': the server answers with status 404"):
-        datasets.download("fashion-mnist", source=site.url("/"), folder=tmp_path / "f")
-
-
-def test_one_file_is_not_enough(tmp_path: Path) -> None:
-    given = put(tmp_path / "given")
-    with pytest.raises(DatasetError, match="is no folder; give the folder that holds train-images"):
-        datasets.download("fashion-mnist", source=given / NAMES[0], folder=tmp_path / "f")
-    (given / NAMES[1]).unlink()
-    with pytest.raises(DatasetError, match=r"there is no file '.*train-labels-idx1-ubyte.gz'"):
-        datasets.download("fashion-mnist", source=given, folder=tmp_path / "f")
-    assert not (tmp_path / "f").exists()
-
-
-WRONG = {
-    "not an IDX file of bytes with 3": b"GIF89a" + bytes(100),
-    "not an IDX file of bytes with 3 ": idx(np.zeros((5, 5), np.uint8)),
-    "should have 9,408 bytes of data and has 9,407": idx(np.zeros((12, 28, 28), np.uint8))[:-1],
-    "should have 9,408 bytes of data and has more": idx(np.zeros((12, 28, 28), np.uint8)) + b"x",
-    "has 11 pictures and its labels are 12": idx(np.zeros((11, 28, 28), np.uint8)),
-    "at most 1,073,741,824 are taken": bytes([0, 0, 8, 3]) + b"\xff" * 12,
-}
-
-
-@pytest.mark.parametrize("words", WRONG)
-def test_a_damaged_idx_file_is_told(tmp_path: Path, words: str) -> None:
-    given = put(tmp_path / "given")
-    (given / NAMES[0]).write_bytes(WRONG[words])
-    with pytest.raises(DatasetError, match=words.strip()):
-        datasets.download("fashion-mnist", source=given, folder=tmp_path / "f")
-    assert not (tmp_path / "f/images").exists() and not (tmp_path / "f/dataset.json").exists()
-
-
-def test_a_gzip_cut_short_is_told(tmp_path: Path) -> None:
-    given = put(tmp_path / "given")
-    whole = (given / NAMES[0]).read_bytes()
-    (given / NAMES[0]).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DatasetError, match="cannot read .*; download the data set again"):
-        datasets.download("fashion-mnist", source=given, folder=tmp_path / "f")
-
-
-def test_a_label_beyond_the_classes_is_told(tmp_path: Path) -> None:
-    given = put(tmp_path / "given")
-    (given / NAMES[1]).write_bytes(gzip.compress(idx(np.full(12, 10, np.uint8))))
-    with pytest.raises(DatasetError, match="has the label 10; there are 10 classes from 0"):
-        datasets.download("fashion-mnist", source=given, folder=tmp_path / "f")
-
-
-def test_kept_files_that_changed_are_told(tmp_path: Path) -> None:
-    datasets.download("fashion-mnist", source=put(tmp_path / "given"), folder=tmp_path / "f")
-    kept = tmp_path / "f/files" / NAMES[0]
-    data = bytearray(kept.read_bytes())
-    data[-9] ^= 1
-    kept.write_bytes(data)
-    with pytest.raises(DatasetError, match=r"train-images-idx3-ubyte.gz' is missing or changed; delete"):
-        datasets.arrays("test", folder=tmp_path / "f")
-
-
-def test_splits_are_known_or_listed(tmp_path: Path) -> None:
-    datasets.download("fashion-mnist", source=put(tmp_path / "given"), folder=tmp_path / "f")
-    with pytest.raises(DatasetError, match="no part 'val'; the parts are: train, test"):
-        datasets.arrays("val", folder=tmp_path / "f")
-    with pytest.raises(DatasetError, match=r"has no part 'val'; it has: test, train"):
-        datasets.load("fashion-mnist", folder=tmp_path / "f", split="val")
-
-
-# The family
-
-
-def test_every_data_set_is_described_and_loads_its_recipe() -> None:
-    assert list(DATASETS) == ["caltech101", "fashion-mnist", "imaterialist-product"]
-    for name, entry in DATASETS.items():
-        recipe = DATASETS.load(name)()
-        assert isinstance(recipe, Recipe)
-        assert recipe.name == name and recipe.home.startswith("https://") and recipe.terms
-        assert entry.summary
-
-
-def test_published_hashes_have_their_form() -> None:
-    for known in (caltech.PUBLISHED, *mnist.PUBLISHED.values()):
-        assert len(bytes.fromhex(known.sha256)) == 32
-    assert sum(known.size for known in mnist.PUBLISHED.values()) == 30_878_645
-
-
-def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="caltech101, fashion-mnist, imaterialist-product"):
-        datasets.load(str(tmp_path / "none"))
-    with pytest.raises(UnknownNameError, match="Did you mean 'caltech101'"):
-        datasets.download("caltech-101")
-
-
-@pytest.mark.parametrize(("workers", "per_host"), [(0, 1), (257, 1), (4, 5), (4, 0)])
-def test_numbers_out_of_range_are_refused(tmp_path: Path, workers: int, per_host: int) -> None:
-    with pytest.raises(InputError, match=f"workers must be 1 … 256 .* not {workers} and {per_host}"):
-        datasets.download("caltech101", folder=tmp_path / "c", workers=workers, per_host=per_host)
-
-
-def test_any_labelled_folder_is_a_data_set(tmp_path: Path) -> None:
-    folder(tmp_path / "pets", ["cat/1.jpg", "dog/2.png", "dog/small/3.png", "loose.png"])
-    (tmp_path / "pets/cat/film.mov").write_bytes(b"x")
-    (tmp_path / "pets/cat/empty.jpg").write_bytes(b"")
-    found = datasets.load(tmp_path / "pets")
-    assert found.name == "pets"
-    assert relative(found) == ["loose.png", "cat/1.jpg", "dog/2.png", "dog/small/3.png"]
-    assert found.labels == (None, "cat", "dog", "small")
-    assert found.classes == ("cat", "dog", "small")
-    assert [os.path.basename(skip.path) for skip in found.skipped] == ["empty.jpg"]
-    assert datasets.load(str(tmp_path / "pets"), split="dog").labels == (None, "small")
-    (tmp_path / "none").mkdir()
-    with pytest.raises(DatasetError, match="there are no pictures in"):
-        datasets.load(tmp_path / "none")
-
-
-def test_any_table_of_paths_is_a_data_set(tmp_path: Path) -> None:
-    folder(tmp_path, ["a/1.jpg", "2.png"])
-    table = tmp_path / "pets.csv"
-    table.write_text(f"label,path\ncat,a/1.jpg\n,{tmp_path / '2.png'}\ndog,lost.jpg\n")
-    found = datasets.load(table)
-    assert found.images == (str(tmp_path / "a/1.jpg"), str(tmp_path / "2.png"))
-    assert found.labels == ("cat", None)
-    assert found.classes == ("cat",)
-    assert [(os.path.basename(skip.path), skip.reason) for skip in found.skipped] == [("lost.jpg", "no such file")]
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("a,b\n1,2\n", "has no column url or path; its first line must be"),
-        ("path,label\nlost.jpg,x\n", "none of the 1 pictures"),
-        ("url,label\nhttp://a/b.jpg,x\n", r"names 1 URLs; fetch them with: imagekin datasets download t.csv --to"),
-        ('path,label\n"' + "x" * 200_000, "cannot read .*field larger"),
-    ],
-)
-def test_a_table_that_cannot_be_used_is_told(tmp_path: Path, text: str, words: str) -> None:
-    (tmp_path / "t.csv").write_text(text)
-    with pytest.raises(DatasetError, match=words):
-        datasets.load(tmp_path / "t.csv")
-    with pytest.raises(DatasetError, match="cannot read .*No such file"):
-        datasets.load(tmp_path / "none.csv")
