@@ -57,6 +57,16 @@ class Leaving(Exact):
         os._exit(3)
 
 
+class Forking(Exact):
+    """Leaves a process behind that would run for an hour."""
+
+    engine = "forking"
+
+    def _build(self):
+        import subprocess
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)", os.environ["TMPDIR"]])
+
+
 class Full(Exact):
     engine = "full"
 
@@ -74,7 +84,7 @@ class Wrong(Exact):
         shape = len(queries), k
         return np.tile(np.arange(k), (len(queries), 1)), np.full(shape, -5, np.float32)
 '''
-NAMES = ("polite", "crashing", "hanging", "greedy", "raising", "leaving", "full", "wrong")
+NAMES = ("polite", "crashing", "hanging", "greedy", "raising", "leaving", "forking", "full", "wrong")
 
 
 @contextmanager

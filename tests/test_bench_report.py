@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imagekin.benchmark import Absent, Record, Report, chart, figure, page, plot, svg, write
+from imagekin.benchmark import Absent, Record, Report, chart, figure, markdown, page, plot, svg, write
 from imagekin.errors import InputError, MissingPackageError
 from imagekin.index import ENGINES
 
@@ -151,6 +151,22 @@ def test_an_uneven_machine_is_told() -> None:
     told = page.uneven([*steady, record("exact", 0.7, 8, pace=3.3)])
     assert told is not None
     assert "took up to 3.0 times its median" in told  # the median of 1, 1, 1.2 and 3.3 is 1.1
+
+
+def test_markdown_has_one_row_an_engine_and_the_front_in_bold() -> None:
+    records = [
+        *curve("exact", 1e3),
+        *curve("faiss", 1e5),
+        record("a|`b", 0.9, 3.0),
+        record("x", 0, 1, reason="it crashed"),
+    ]
+    lines = markdown(records, recall=0.95).splitlines()
+    assert lines[0].startswith("| engine | recall | 1-R@1 | search ms | p99 ms | queries/s | in batches | build s |")
+    assert lines[1].count("---") == lines[0].count("|") - 1
+    assert lines[2] == (
+        "| **`faiss(M=16, ef=950000)`** | 0.9500 | 0.9500 | 0.143 | 0.286 | 7,000 | 21,000 | 1.50 | 2.5 | 1.0 | 2.0 |"
+    )
+    assert [line.split("`")[1] for line in lines[3:]] == ["exact(M=16, ef=950000)", r"a\|'b(M=16, ef=900000)"]
 
 
 # -- what is drawn -----------------------------------------------------------------------------------------------------

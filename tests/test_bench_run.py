@@ -215,20 +215,33 @@ def test_ctrl_c_keeps_what_was_measured(data: Data, tmp_path: Path) -> None:
     assert (again.interrupted, again.measured, len(again.records)) == (False, 1, 2)
 
 
-def test_no_worker_outlives_a_stop(data: Data, tmp_path: Path, foreign: None) -> None:
+def running(folder: Path) -> list[bytes]:
+    """Command lines of this machine's processes that name a folder."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (place / "cmdline").read_bytes()
+        except OSError:  # it has just ended
+            continue
+        if str(folder).encode() in words:
+            found.append(words)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="only Linux shows the processes there are")
+def test_no_process_outlives_a_stop_or_an_engine_that_starts_some(data: Data, tmp_path: Path, foreign: None) -> None:
     beats: list[int] = []
 
     def stop(progress: Progress) -> None:
-        beats.append(1)
+        beats.append(len(running(tmp_path)))
         if len(beats) > 15:
             raise KeyboardInterrupt
 
     assert run(data, tmp_path, engines=(), specs=["hanging"], options=QUICK, watch=stop).interrupted
-    for folder in Path("/proc").glob("[0-9]*") if Path("/proc/self").exists() else ():
-        try:
-            assert str(tmp_path).encode() not in (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
+    assert max(beats) >= 1
+    assert running(tmp_path) == []
+    assert run(data, tmp_path, engines=(), specs=["forking"], options=QUICK).records[0].reason == ""
+    assert running(tmp_path) == []
 
 
 # -- plans -------------------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from imagekin.benchmark.sweep import Outcome as Outcome
     from imagekin.benchmark.sweep import Progress as Progress
     from imagekin.benchmark.sweep import run as run
+    from imagekin.benchmark.table import markdown as markdown
 
 _NAMES: Final = {
     "Absent": "grid",
@@ -40,6 +41,7 @@ _NAMES: Final = {
     "Report": "page",
     "figure": "plot",
     "front": "pareto",
+    "markdown": "table",
     "of_collection": "sources",
     "of_hdf5": "hdf5",
     "of_pixels": "pixels",
@@ -62,6 +64,7 @@ __all__ = [
     "Report",
     "figure",
     "front",
+    "markdown",
     "of_collection",
     "of_hdf5",
     "of_pixels",

@@ -131,11 +131,10 @@ def _watched(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a worker and whatever it has started."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    """End a worker and whatever it has started, which is in its group, also when the worker has ended by itself."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _read(folder: Path) -> list[dict[str, Any]]:
