@@ -21,7 +21,7 @@ from imagekin.errors import IndexingError
 from imagekin.tune import ladder
 from imagekin.tune.goal import Goal, Trial
 
-_SAMPLE_SECONDS: Final = 30.0
+_SAMPLE_SECONDS: Final = 20.0
 """Time for an engine to show itself on the sample; what needs longer for so few is not for this collection."""
 
 _GLANCE: Final = 0.04
@@ -39,7 +39,7 @@ _MOST: Final = 8
 _DOUBT: Final = 1.15
 """How much a time on the sample may be too long by chance."""
 
-_OUTRUN: Final = 3.0
+_OUTRUN: Final = 2.0
 """How much slower than the best of the sample an engine may be to be tried there in more than one way."""
 
 _PACED: Final = 3
