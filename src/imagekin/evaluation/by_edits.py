@@ -83,19 +83,20 @@ def self_retrieval(
         UnknownNameError: an edit of another name.
     """
     started = time.perf_counter()
-    sums, items = _Sums(table.chosen(edits)), list(photos.items())
+    sums, ids = _Sums(table.chosen(edits)), [item.id for item in photos.items()]
     name = Path(photos.location).name or photos.location
-    if len(items) < 2:
+    if len(ids) < 2:
         raise InputError(
-            f"the collection {name} has {len(items)} pictures; an original is found among two or more: index a folder "
+            f"the collection {name} has {len(ids)} pictures; an original is found among two or more: index a folder "
             "first: imagekin index FOLDER."
         )
     if isinstance(sample, bool) or sample < 1:
         raise InputError(f"sample must be 1 or more, not {sample!r}.")
-    gallery = Gallery(collected(photos, [item.id for item in items]), photos.store.metric)
+    gallery = Gallery(collected(photos, ids), photos.store.metric)
     random = np.random.default_rng(seed)
-    asked = np.sort(random.choice(len(items), min(sample, len(items)), replace=False)).tolist()
-    _measure(sums, gallery, photos.embedder, [(row, items[row]) for row in asked], progress)
+    asked = np.sort(random.choice(len(ids), min(sample, len(ids)), replace=False)).tolist()
+    items = photos.get([ids[row] for row in asked])
+    _measure(sums, gallery, photos.embedder, list(zip(asked, items, strict=True)), progress)
     if not sums.pictures:
         first = sums.skipped[0]
         raise InputError(f"none of the {len(asked)} pictures can be read any more; the first: {first.reason}")
@@ -103,7 +104,7 @@ def self_retrieval(
         name=name,
         model=model_of(photos),
         pictures=sums.pictures,
-        searched=len(items),
+        searched=len(ids),
         edits=sums.figures(),
         notes=tuple(f"{skip.path} was passed over: {skip.reason}" for skip in sums.skipped),
         seconds=time.perf_counter() - started,

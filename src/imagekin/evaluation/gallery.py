@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from imagekin.distance import normalized
 from imagekin.errors import InputError
+from imagekin.index.rows import widen
 from imagekin.types import Distances, Vectors
 
 Positions: TypeAlias = NDArray[np.int64]
@@ -101,7 +102,8 @@ class Gallery:
         """Blocks of the rows as float32, of length 1 under cosine, and what is added to their products."""
         for at in range(0, len(self.rows), self._step):
             some = slice(at, at + self._step)
-            block = np.ascontiguousarray(self._vectors[some if self._whole else self.rows[some]], np.float32)
+            stored = self._vectors[some if self._whole else self.rows[some]]
+            block = widen(stored, np.empty(stored.shape, np.float32))
             if self.metric == "cosine":
                 yield normalized(block), np.float32(0)
                 continue
