@@ -133,7 +133,10 @@ def _watched(
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a worker and whatever it has started, which is in its group, also when the worker has ended by itself."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
