@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
 
-from imagekin.errors import StoreError
+from imagekin.errors import DamagedError, StoreError
 from imagekin.store import database, serving
 from imagekin.store.base import Batch
 from imagekin.store.sqlite import SqliteStore
-from imagekin.testing.oracle import filled, synthetic_put, synthetic_vectors
+from imagekin.testing.oracle import expect_nearest, filled, known, synthetic_put, synthetic_vectors
 
 
 @pytest.mark.parametrize(
@@ -110,15 +112,103 @@ def harmless(*_: object) -> str:
     return ""
 
 
+SPY = "CREATE TRIGGER spy AFTER UPDATE ON item BEGIN SELECT basename(new.path); END"
+
+
 def test_a_hostile_schema_runs_nothing(tmp_path: Path) -> None:
-    """A trigger in the file may not call functions with effects, and ours are not for schemas."""
+    """A trigger that comes later may not call functions with effects, and ours are not for schemas."""
     with contextlib.closing(SqliteStore(tmp_path)) as store:
         filled(store, 3)
-    with contextlib.closing(apsw.Connection(str(tmp_path / "collection.db"))) as plain:
-        plain.create_scalar_function("basename", harmless, 1)
-        plain.execute("CREATE TRIGGER spy AFTER UPDATE ON item BEGIN SELECT basename(new.path); END")
-    with contextlib.closing(SqliteStore(tmp_path)) as store:
+        tamper(tmp_path, SPY)
         with pytest.raises(StoreError) as caught:
             store.write(Batch(relabels=[(1, "x", None)]))
         assert "unsafe use of basename()" in str(caught.value)
         assert store.items()[0].label is None
+
+
+def tamper(folder: Path, *statements: str) -> None:
+    with contextlib.closing(apsw.Connection(str(folder / "collection.db"))) as plain:
+        plain.create_scalar_function("basename", harmless, 1)
+        for statement in statements:
+            plain.execute(statement)
+
+
+ENDLESS = (
+    "CREATE VIEW removal AS WITH RECURSIVE r(item, revision) AS "
+    "(SELECT 1, 1 UNION ALL SELECT item + 1, 1 FROM r) SELECT * FROM r"
+)
+
+
+@pytest.mark.parametrize(
+    ("statements", "reason"),
+    [
+        ([SPY], "the trigger 'spy' does not belong there"),
+        (["DROP TABLE removal", ENDLESS], "the view 'removal' is another than was made"),
+        (["DROP TABLE skip"], "the table 'skip' is absent"),
+        (["DROP INDEX item_hash"], "the index 'item_hash' is absent"),
+        (["CREATE TABLE extra (a)"], "the table 'extra' does not belong there"),
+        (["ALTER TABLE item ADD COLUMN a TEXT"], "the table 'item' is another than was made"),
+    ],
+)
+def test_a_file_with_other_tables_is_refused_when_it_is_opened(
+    tmp_path: Path, statements: list[str], reason: str
+) -> None:
+    with contextlib.closing(SqliteStore(tmp_path)) as store:
+        filled(store, 3)
+    tamper(tmp_path, *statements)
+    for create in (False, True):
+        with pytest.raises(DamagedError, match=reason) as caught:
+            SqliteStore(tmp_path, create=create)
+        assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
+
+
+def test_statistics_and_a_copy_by_sqlite_itself_are_welcome(tmp_path: Path) -> None:
+    with contextlib.closing(SqliteStore(tmp_path / "a")) as store:
+        filled(store, 3)
+    (tmp_path / "b").mkdir()
+    tamper(tmp_path / "a", "ANALYZE", f"VACUUM INTO '{tmp_path}/b/collection.db'")
+    with contextlib.closing(SqliteStore(tmp_path / "b", create=False)) as store:
+        assert (store.count(), store.check()) == (3, [])
+
+
+MODEL = {"name": "m", "spec": "m", "precision": "", "fingerprint": "f", "dim": 16}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("embedder", 5),
+        ("embedder", {}),
+        ("embedder", [1]),
+        *(("embedder", {**MODEL, "dim": dim}) for dim in ("abc", -5, 0, 10**12, 10**30, 1.5, True, None)),
+        *(("embedder", {**MODEL, key: [1]}) for key in ("name", "spec", "precision", "fingerprint")),
+        ("embedder", {**MODEL, "name": None}),
+        ("engine", 5),
+        ("engine", []),
+        ("engine", {"a": 1}),
+        ("engine", "faiss(factory=open('x'))"),
+        ("engine", ""),
+    ],
+    ids=str,
+)
+def test_settings_that_imagekin_never_writes_are_refused_when_a_file_is_opened(
+    tmp_path: Path, name: str, value: Any
+) -> None:
+    with contextlib.closing(SqliteStore(tmp_path)) as store:
+        filled(store, 3)
+    with contextlib.closing(apsw.Connection(str(tmp_path / "collection.db"))) as plain:
+        plain.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, json.dumps(value)))
+    with pytest.raises(DamagedError, match="which imagekin never writes") as caught:
+        SqliteStore(tmp_path)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("engine", ["nosuch", "exact(zzz=1)", "faiss(factory='HNSW32', zzz=1)"])
+def test_an_engine_that_is_not_there_does_not_keep_anybody_from_searching(tmp_path: Path, engine: str) -> None:
+    """A collection may come from a machine that has other engines."""
+    with contextlib.closing(SqliteStore(tmp_path)) as store:
+        puts = filled(store, 3)
+    with contextlib.closing(apsw.Connection(str(tmp_path / "collection.db"))) as plain:
+        plain.execute("INSERT INTO setting VALUES ('engine', ?)", (json.dumps(engine),))
+    with contextlib.closing(SqliteStore(tmp_path)) as store:
+        expect_nearest(store, synthetic_vectors(2, seed=5), 2, None, known(store, puts))

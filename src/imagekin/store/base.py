@@ -69,7 +69,9 @@ class Batch:
         removed: ids whose file was deleted.
         missing: ids whose drive or folder is absent.
         returned: ids that are back.
-        skips: files whose content cannot be indexed; remembered so that they are not read again until they change.
+        skips: files that cannot be indexed; where the reason lies in the content, with its size and date, so that it
+            is not read again until it changes; else with size −1.
+        unskips: paths of files that are no longer skipped.
     """
 
     puts: list[Put] = field(default_factory=list)
@@ -79,9 +81,10 @@ class Batch:
     missing: list[int] = field(default_factory=list)
     returned: list[int] = field(default_factory=list)
     skips: list[tuple[FileInfo, str]] = field(default_factory=list)
+    unskips: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return any((self.puts, self.touches, self.relabels, self.removed, self.missing, self.returned, self.skips))
+        return any(getattr(self, name) for name in self.__slots__)
 
 
 class Store(ABC):
@@ -136,6 +139,10 @@ class Store(ABC):
     def set_root(self, path: str, labels: str) -> None:
         """Remember a folder and its label rule."""
 
+    @abstractmethod
+    def forget_root(self, path: str) -> None:
+        """No longer remember a folder; its items stay."""
+
     # -- what ingest asks --------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -179,7 +186,7 @@ class Store(ABC):
 
     @abstractmethod
     def items(self, condition: Filter | None = None, *, after: int = 0, limit: int = 1_000) -> list[Item]:
-        """Up to *limit* present items with an id above *after*, by id."""
+        """Up to *limit* items with an id above *after*, by id; missing ones where *condition* asks for ``missing``."""
 
     @abstractmethod
     def found(self, ids: Sequence[int]) -> dict[int, Item]:

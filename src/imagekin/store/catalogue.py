@@ -11,11 +11,12 @@ from typing import Any, Final
 import apsw
 import numpy as np
 
-from imagekin.errors import DamagedError, InputError, MismatchError
+from imagekin.errors import InputError, MismatchError
+from imagekin.store import rows
 from imagekin.store.base import Batch, Known, Put, as_text
 from imagekin.store.blobs import Half, decode, encode, fault, numbers, sound
 from imagekin.store.database import Database, Row
-from imagekin.store.filters import Filter
+from imagekin.store.filters import Filter, asks
 from imagekin.store.sql import Condition
 from imagekin.types import Ids, Item, Skipped, Vectors
 
@@ -35,25 +36,30 @@ class Catalogue:
 
     def settings(self) -> dict[str, Any]:
         """Every setting by name."""
-        rows = self.database.all("SELECT name, value FROM setting")
-        return {name: _parsed(value) for name, value in rows}
+        found = self.database.all("SELECT name, value FROM setting")
+        return {name: rows.parsed(value) for name, value in found}
 
     def set(self, values: Mapping[str, Any]) -> None:
         """Write settings in one transaction."""
-        rows = [(name, json.dumps(value)) for name, value in values.items()]
+        pairs = [(name, json.dumps(value)) for name, value in values.items()]
         with self.database.transaction():
-            self.database.rows("INSERT OR REPLACE INTO setting VALUES (?, ?)", rows)
+            self.database.rows("INSERT OR REPLACE INTO setting VALUES (?, ?)", pairs)
 
     def roots(self) -> dict[str, str]:
         """Indexed folders with their label rules."""
-        rows = self.database.all("SELECT path, CAST(labels AS BLOB) FROM root")  # a rule may be the path of a file
-        return {_path(path): _path(rule) for path, rule in rows}
+        found = self.database.all("SELECT path, CAST(labels AS BLOB) FROM root")  # a rule may be the path of a file
+        return {rows.path(path): rows.path(rule) for path, rule in found}
 
     def set_root(self, path: str, labels: str) -> None:
         """Remember a folder and its label rule."""
         with self.database.transaction():
             row = (os.fsencode(path), os.fsencode(labels))
             self.database.rows("INSERT OR REPLACE INTO root VALUES (?, CAST(? AS TEXT))", [row])
+
+    def forget_root(self, path: str) -> None:
+        """No longer remember a folder."""
+        with self.database.transaction():
+            self.database.rows("DELETE FROM root WHERE path = ?", [(os.fsencode(path),)])
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -70,17 +76,17 @@ class Catalogue:
     def lookup(self, paths: Sequence[str]) -> dict[str, Known]:
         """Known files among *paths*."""
         sql = f"SELECT {_KNOWN} FROM item WHERE path = ?"
-        return {known.path: known for known in map(_known, self._each(sql, paths))}
+        return {known.path: known for known in map(rows.known, self._each(sql, paths))}
 
     def skipped(self, paths: Sequence[str]) -> dict[str, tuple[int, int, str]]:
         """Remembered failures among *paths*."""
-        rows = self._each("SELECT path, size, mtime, reason FROM skip WHERE path = ?", paths)
-        return {_path(path): (size, mtime, reason) for path, size, mtime, reason in rows}
+        found = self._each("SELECT path, size, mtime, reason FROM skip WHERE path = ?", paths)
+        return {rows.path(path): (size, mtime, reason) for path, size, mtime, reason in found}
 
     def skips(self) -> Iterator[Skipped]:
         """All remembered failures, by path."""
         for path, reason in self.database.all("SELECT path, reason FROM skip ORDER BY path"):
-            yield Skipped(_path(path), reason)
+            yield Skipped(rows.path(path), reason)
 
     def find(self, digest: bytes) -> tuple[Known, Vectors] | None:
         """The first item with this content, and its vector; one query, so that they belong together."""
@@ -89,15 +95,15 @@ class Catalogue:
             "ORDER BY missing, id LIMIT 1",
             (digest,),
         )
-        return (_known(row[:-2]), decode([(row[0], *row[-2:])], self.dim)[1][0].astype(np.float32)) if row else None
+        return (rows.known(row[:-2]), decode([(row[0], *row[-2:])], self.dim)[1][0].astype(np.float32)) if row else None
 
     def known(self, condition: Filter | None) -> Iterator[Known]:
         """All items that fit, page by page, by id."""
         where, after = Condition(condition), 0
         sql = f"SELECT {_KNOWN} FROM item WHERE {where.sql} AND id > ? ORDER BY id LIMIT {_PAGE}"
-        while rows := self.database.all(sql, (*where.values, after)):
-            yield from map(_known, rows)
-            after = rows[-1][0]
+        while page := self.database.all(sql, (*where.values, after)):
+            yield from map(rows.known, page)
+            after = page[-1][0]
 
     def count(self, condition: Filter | None, missing: bool | None) -> int:
         """How many items fit."""
@@ -107,15 +113,15 @@ class Catalogue:
         return int(row[0]) if row else 0
 
     def items(self, condition: Filter | None, after: int, limit: int) -> list[Item]:
-        """A page of present items."""
+        """A page of items: the present ones, unless the condition itself asks which are missing."""
         where = Condition(condition)
-        sql = f"SELECT {_ITEM} FROM item WHERE {where.sql} AND missing = 0 AND id > ? ORDER BY id LIMIT ?"
-        return [_item(row) for row in self.database.all(sql, (*where.values, after, limit))]
+        state = "1" if asks(condition, "missing") else "missing = 0"
+        sql = f"SELECT {_ITEM} FROM item WHERE {where.sql} AND {state} AND id > ? ORDER BY id LIMIT ?"
+        return [rows.item(row) for row in self.database.all(sql, (*where.values, after, limit))]
 
     def found(self, ids: Sequence[int]) -> dict[int, Item]:
         """Those of the items that exist, by id."""
-        rows = self._each(f"SELECT {_ITEM} FROM item WHERE id = ?", ids)
-        return {row[0]: _item(row) for row in rows}
+        return {row[0]: rows.item(row) for row in self._each(f"SELECT {_ITEM} FROM item WHERE id = ?", ids)}
 
     def ids(self, condition: Filter | None) -> Ids:
         """Ids of the present items that fit, ascending."""
@@ -179,16 +185,17 @@ class Catalogue:
                 self._put(writer, put, revision)
             touches = [(info.size, info.mtime_ns, info.device, number) for number, info in batch.touches]
             self.database.rows("UPDATE item SET size = ?, mtime = ?, device = ? WHERE id = ?", touches)
-            relabels = [(_text(label), _text(metadata), number) for number, label, metadata in batch.relabels]
+            relabels = [(rows.text(label), rows.text(metadata), number) for number, label, metadata in batch.relabels]
             self.database.rows("UPDATE item SET label = ?, metadata = ? WHERE id = ?", relabels)
             self.forget(batch.removed, revision)
             for state, ids in ((1, batch.missing), (0, batch.returned)):
-                rows = [(state, revision, number, state) for number in ids]
-                self.database.rows("UPDATE item SET missing = ?, revision = ? WHERE id = ? AND missing <> ?", rows)
+                states = [(state, revision, number, state) for number in ids]
+                self.database.rows("UPDATE item SET missing = ?, revision = ? WHERE id = ? AND missing <> ?", states)
             skips = [
                 (os.fsencode(info.path), info.size, info.mtime_ns, as_text(reason)) for info, reason in batch.skips
             ]
             self.database.rows("INSERT OR REPLACE INTO skip VALUES (?, ?, ?, ?)", skips)
+            self.database.rows("DELETE FROM skip WHERE path = ?", [(os.fsencode(path),) for path in batch.unskips])
 
     def _still(self, maker: str) -> None:
         """Refuse vectors of the model *maker* if another process has given the empty collection to another since."""
@@ -233,7 +240,7 @@ class Catalogue:
             "size = excluded.size, mtime = excluded.mtime, hash = excluded.hash, width = excluded.width, "
             "height = excluded.height, label = excluded.label, metadata = excluded.metadata, missing = 0, "
             "device = excluded.device, revision = excluded.revision",
-            (number, *values, _text(put.label), _text(put.metadata), put.file.device, revision),
+            (number, *values, rows.text(put.label), rows.text(put.metadata), put.file.device, revision),
         )
         number = number or writer.last_insert_rowid()
         writer.execute("INSERT OR REPLACE INTO vector VALUES (?, ?, ?)", (number, *encode(put.vector, self.dim)))
@@ -255,38 +262,3 @@ class Catalogue:
                 if not sound(data, crc, self.dim):
                     yield fault(number)
             after = rows[-1][0]
-
-
-def _text(value: str | None) -> str | None:
-    return None if value is None else as_text(value)
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise _garbled(text) from error
-
-
-def _known(row: Row) -> Known:
-    number, path, size, mtime, digest, width, height, label, metadata, missing, device = row
-    name = _path(path)
-    return Known(number, name, size, mtime, digest, width, height, label, metadata, bool(missing), device)
-
-
-def _item(row: Row) -> Item:
-    number, path, width, height, label, size, mtime, digest, missing, metadata = row
-    extra = _parsed(metadata) if metadata else {}
-    if not isinstance(mtime, int) or not isinstance(digest, bytes):
-        raise _garbled(mtime if isinstance(digest, bytes) else digest)
-    return Item(number, _path(path), width, height, label, size, mtime / 1e9, digest.hex(), bool(missing), extra)
-
-
-def _path(value: Any) -> str:
-    if not isinstance(value, bytes):
-        raise _garbled(value)
-    return os.fsdecode(value)
-
-
-def _garbled(value: Any) -> DamagedError:
-    return DamagedError(f"the collection holds {value!r} where it should not; restore a backup.")

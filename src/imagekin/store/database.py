@@ -14,7 +14,8 @@ import apsw
 
 from imagekin.errors import DamagedError, LockedError, MismatchError, StoreError
 from imagekin.migrations import APPLICATION_ID, MIGRATIONS
-from imagekin.store.faults import errors, unwritable
+from imagekin.store import schema
+from imagekin.store.faults import damaged, errors, unwritable
 from imagekin.store.sql import basename
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class Database:
 
     Raises:
         StoreError: absent, not allowed, or the SQLite library has the WAL-reset bug.
-        DamagedError: not an SQLite file of ours.
+        DamagedError: not an SQLite file of ours, or with other tables.
         MismatchError: made by a newer imagekin.
     """
 
@@ -236,6 +237,8 @@ class Database:
                 f"{self.path.parent} was written by a newer imagekin (format {version}, this one reads up to "
                 f"{len(MIGRATIONS)}); upgrade with: pip install -U imagekin."
             )
+        if wrong := schema.difference(self._reader, MIGRATIONS[:version]):
+            raise damaged(self.path, wrong)
         if version < len(MIGRATIONS):
             with self._lock():
                 self._migrate(self._open_writer())

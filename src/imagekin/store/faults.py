@@ -29,10 +29,10 @@ def errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (*_DAMAGED, UnicodeDecodeError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, _words(error)) from error
     except apsw.SQLError as error:  # tables that are not as they should be, or a statement of ours that is wrong
         if str(error).startswith(_BAD_TABLES):
-            raise _damaged(path, error) from error
+            raise damaged(path, _words(error)) from error
         raise StoreError(f"{path} refuses a query ({_words(error)}), which is a fault of imagekin's.") from error
     except _LOCKED as error:
         raise LockedError(
@@ -52,10 +52,10 @@ def errors(path: Path) -> Iterator[None]:
         raise unwritable(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> DamagedError:
+def damaged(path: Path, reason: str) -> DamagedError:
+    """The sentence for a file that is not, or not any more, what imagekin wrote."""
     return DamagedError(
-        f"{path} is damaged or not a collection ({_words(error)}); restore a backup, or index the folders into "
-        "another one."
+        f"{path} is damaged or not a collection ({reason}); restore a backup, or index the folders into another one."
     )
 
 

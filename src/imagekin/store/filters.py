@@ -132,6 +132,11 @@ def metadata(condition: Filter | None) -> set[str]:
     return {name for name in _names(condition) if isinstance(name, Meta) or name not in FIELDS}
 
 
+def asks(condition: Filter | None, field: str) -> bool:
+    """Whether a filter looks at *field*."""
+    return any(name == field and not isinstance(name, Meta) for name in _names(condition))
+
+
 def _names(node: Filter | None) -> Iterator[str]:
     match node:
         case And(parts) | Or(parts):

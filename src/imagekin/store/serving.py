@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from imagekin import index
-from imagekin.errors import ImagekinError, IndexingError, StoreError
+from imagekin.errors import ImagekinError, IndexingError, InputError, MissingPackageError, StoreError
 from imagekin.index.base import Index
 from imagekin.index.gate import Gate
 from imagekin.store.base import empty_result
@@ -133,8 +133,7 @@ class Serving:
         spec, _ = self.choice(len(segments[0]) if segments else 0)
         current = self._opened(spec) if segments else None
         if current is None:
-            exact = spec if index.parse(spec)[0] == "exact" else "exact"
-            current = index.create(exact, self.catalogue.dim, self.metric)
+            current = index.create("exact", self.catalogue.dim, self.metric)
             if segments:
                 current.build(segments[0].ids, segments[0].vectors, checked=True)
         for number, segment in enumerate(segments):
@@ -256,10 +255,8 @@ class Serving:
             made: type[Index] = index.ENGINES.load(name)
             chunks = [(first.ids, first.vectors)]
             return made.open(folder, self.catalogue.dim, self.metric, chunks=chunks, **parameters)
-        except IndexingError as error:
-            log.warning(
-                "the saved index in %s does not fit; searching exactly until it is built anew: %s", folder, error
-            )
+        except (IndexingError, InputError, MissingPackageError) as error:
+            log.warning("the index in %s is not used, and every vector is compared instead: %s", folder, error)
             return None
 
     def _engine_folder(self, spec: str) -> Path:

@@ -15,6 +15,7 @@ from imagekin.store.database import Database
 from imagekin.store.filters import Filter
 from imagekin.store.segments import file_size
 from imagekin.store.serving import Serving
+from imagekin.store.settings import checked
 from imagekin.types import Distances, Ids, Item, Skipped, Vectors
 
 
@@ -50,7 +51,7 @@ class SqliteStore(Store):
 
     def settings(self) -> dict[str, Any]:
         """See ``Store.settings``."""
-        return self._catalogue.settings()
+        return dict(checked(self._catalogue.settings()))
 
     def set(self, values: Mapping[str, Any]) -> None:
         """See ``Store.set``."""
@@ -68,6 +69,10 @@ class SqliteStore(Store):
     def set_root(self, path: str, labels: str) -> None:
         """See ``Store.set_root``."""
         self._catalogue.set_root(path, labels)
+
+    def forget_root(self, path: str) -> None:
+        """See ``Store.forget_root``."""
+        self._catalogue.forget_root(path)
 
     def lookup(self, paths: Sequence[str]) -> dict[str, Known]:
         """See ``Store.lookup``."""
@@ -144,7 +149,7 @@ class SqliteStore(Store):
         with self._guard:
             version = self.database.data_version
             if version != self._version:
-                settings = self._catalogue.settings()
+                settings = self.settings()
                 dim, engine = int((settings.get("embedder") or {}).get("dim", 0)), settings.get("engine", "auto")
                 if (dim, engine) != (self._catalogue.dim, self._engine):
                     self._catalogue.dim, self._engine, self._serving = dim, str(engine), None
