@@ -105,7 +105,7 @@ def test_the_table_says_what_the_evaluation_found(place: Path, photos: Collectio
     assert lines[1].startswith("12 queries, each compared with 12 images, ")
     cells = {line.split("  ")[0]: line for line in lines}
     one = found.figure("precision@3")
-    assert f"{one.value:.2%} ({100 * one.low:.1f} to {100 * one.high:.1f})" in cells["precision"]
+    assert f"{one.value:.2%} ({100 * one.low:.1f}–{100 * one.high:.1f})" in cells["precision"]
     assert f"{found.figure('mAP@R').value:.2%}" in cells["mAP@R"]
     assert "Worst classes first (3 of 3):" in lines
     worst = found.per_class[0]

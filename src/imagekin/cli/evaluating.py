@@ -137,8 +137,7 @@ def _notes(notes: Sequence[str]) -> Iterator[str]:
 
 
 def _edit(one: EditFigures, first: bool) -> list[str]:
-    interval = f"{100 * one.low:.1f} to {100 * one.high:.1f}"
-    return [_percent(one.recall), interval, _percent(one.similarity), one.edit if first else "", one.strength]
+    return [_percent(one.recall), _interval(one), _percent(one.similarity), one.edit if first else "", one.strength]
 
 
 def _grouped(edits: Sequence[EditFigures]) -> Iterator[tuple[str, list[EditFigures]]]:
@@ -146,7 +145,11 @@ def _grouped(edits: Sequence[EditFigures]) -> Iterator[tuple[str, list[EditFigur
 
 
 def _figure(one: Figure) -> str:
-    return f"{_percent(one.value)} ({100 * one.low:.1f} to {100 * one.high:.1f})"
+    return f"{_percent(one.value)} ({_interval(one)})"
+
+
+def _interval(one: Figure | EditFigures) -> str:
+    return f"{100 * one.low:.1f}–{100 * one.high:.1f}"
 
 
 def _percent(share: float) -> str:

@@ -85,13 +85,7 @@ def self_retrieval(
     started = time.perf_counter()
     sums, ids = _Sums(table.chosen(edits)), [item.id for item in photos.items()]
     name = Path(photos.location).name or photos.location
-    if len(ids) < 2:
-        raise InputError(
-            f"the collection {name} has {len(ids)} pictures; an original is found among two or more: index a folder "
-            "first: imagekin index FOLDER."
-        )
-    if isinstance(sample, bool) or sample < 1:
-        raise InputError(f"sample must be 1 or more, not {sample!r}.")
+    _check(name, len(ids), sample)
     gallery = Gallery(collected(photos, ids), photos.store.metric)
     random = np.random.default_rng(seed)
     asked = np.sort(random.choice(len(ids), min(sample, len(ids)), replace=False)).tolist()
@@ -100,16 +94,19 @@ def self_retrieval(
     if not sums.pictures:
         first = sums.skipped[0]
         raise InputError(f"none of the {len(asked)} pictures can be read any more; the first: {first.reason}")
-    return SelfRetrieval(
-        name=name,
-        model=model_of(photos),
-        pictures=sums.pictures,
-        searched=len(ids),
-        edits=sums.figures(),
-        notes=tuple(f"{skip.path} was passed over: {skip.reason}" for skip in sums.skipped),
-        seconds=time.perf_counter() - started,
-        seed=seed,
-    )
+    notes = tuple(f"{skip.path} was passed over: {skip.reason}" for skip in sums.skipped)
+    seconds = time.perf_counter() - started
+    return SelfRetrieval(name, model_of(photos), sums.pictures, len(ids), sums.figures(), notes, seconds, seed)
+
+
+def _check(name: str, pictures: int, sample: int) -> None:
+    if pictures < 2:
+        raise InputError(
+            f"the collection {name} has {pictures} pictures; an original is found among two or more: index a folder "
+            "first: imagekin index FOLDER."
+        )
+    if isinstance(sample, bool) or sample < 1:
+        raise InputError(f"sample must be 1 or more, not {sample!r}.")
 
 
 def _measure(

@@ -75,8 +75,7 @@ def evaluate(
     for at in range(0, len(data.asking), gallery.batch):
         tally.add(gallery, slice(at, at + gallery.batch))
         if progress is not None:
-            done = min(at + gallery.batch, len(data.asking))
-            progress(Progress(done, len(data.asking), "Ranking"))
+            progress(Progress(min(at + gallery.batch, len(data.asking)), len(data.asking), "Ranking"))
     return _evaluation(tally, gallery, seed, started)
 
 
