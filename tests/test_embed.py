@@ -157,7 +157,7 @@ def test_pixels_are_the_picture_without_its_mean() -> None:
 def test_pixels_of_plain_grey_are_all_alike() -> None:
     vectors = create("pixels").embed([np.full((9, 9, 3), level, np.uint8) for level in (0, 128, 255)])
     np.testing.assert_array_equal(vectors, np.eye(1, 193, 192, dtype=np.float32).repeat(3, axis=0))
-    with pytest.raises(InputError, match="side must be 1 to 64, not 65"):
+    with pytest.raises(InputError, match="side must be a whole number from 1 to 64, not 65"):
         create("pixels", side=65)
 
 

@@ -161,7 +161,7 @@ def test_what_is_no_image_model_is_refused(tmp_path: Path, make: Callable[[Path]
         ({"mode": "zoom"}, "recipe"),
         ({"zoom": 2}, "no option 'zoom'"),
         ({"precision": "int8"}, "no option 'precision'"),
-        ({"threads": 0}, "threads must be 1 or more"),
+        ({"threads": 0}, "threads must be a whole number from 1"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:

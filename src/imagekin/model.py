@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
+from imagekin.embed import DEFAULT
 from imagekin.embed.base import Embedder
 from imagekin.store.base import Store
-
-DEFAULT: Final = "efficientnet-lite0"
 
 
 class TiedModel:
@@ -36,7 +35,7 @@ class TiedModel:
     @property
     def spec(self) -> str:
         """The model's name, or its file."""
-        return self._given[0] or str(self._stored().get("spec", DEFAULT))
+        return self._given[0] or str(self._stored().get("spec") or DEFAULT)
 
     def embedder(self) -> Embedder:
         """The embedder, checked against the stored vectors."""
@@ -45,7 +44,9 @@ class TiedModel:
                 from imagekin import embed
 
                 spec = self.spec
-                embedder = embed.create(spec, precision=self._precision(spec))
+                # a collection may come from a stranger: the file that it names is run only if it is the one it was
+                expected = None if self._given[0] is not None else self._stored().get("fingerprint")
+                embedder = embed.create(spec, precision=self._precision(spec), fingerprint=expected)
                 self._store.claim(embedder.describe())
                 self._embedder = embedder
             return self._embedder

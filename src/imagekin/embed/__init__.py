@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from imagekin.errors import InputError
@@ -28,7 +29,12 @@ EMBEDDERS: Final = Registry(
 
 
 def create(
-    spec: str = DEFAULT, *, precision: str | None = None, threads: int | None = None, **options: Any
+    spec: str = DEFAULT,
+    *,
+    precision: str | None = None,
+    threads: int | None = None,
+    fingerprint: str | None = None,
+    **options: Any,
 ) -> Embedder:
     """Make an embedder by its name in the registry, or from a path that ends in ``.onnx``.
 
@@ -37,6 +43,8 @@ def create(
             ``pixels(side=16)``, ``model.onnx(cut=1, mode='squash')``.
         precision: ``fp32`` or ``int8`` where the model offers both; None for its default.
         threads: processor threads for one call; None for the model's default, one.
+        fingerprint: what the model's must be, where *spec* comes from a file and not from the owner; a model that reads
+            a file of anybody's refuses another before it runs any of it.
         options: what else the model takes; they win over those in *spec*.
 
     Returns:
@@ -61,8 +69,21 @@ def create(
     for option in arguments:
         if known is not None and option not in known:
             raise InputError(f"the model {name!r} has no option {option!r}; it takes: {', '.join(known) or 'none'}.")
-    embedder: Embedder = make(**arguments)
+    if fingerprint is not None and _takes_fingerprint(make):
+        arguments["fingerprint"] = fingerprint
+    embedder = _made(name, make, arguments)
     embedder.spec = _written(name, options, embedder)
+    return embedder
+
+
+def _made(name: str, make: Any, arguments: Mapping[str, Any]) -> Embedder:
+    try:
+        embedder: Embedder = make(**arguments)
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        given = ", ".join(f"{option}={value!r}" for option, value in arguments.items())
+        raise InputError(f"the model {name!r} cannot be made with {given or 'no option'} ({error}).") from error
     return embedder
 
 
@@ -96,6 +117,12 @@ def _written(name: str, options: dict[str, Any], embedder: Embedder) -> str:
         del options["path"]
     inside = ", ".join(f"{option}={value!r}" for option, value in sorted(options.items()))
     return f"{name}({inside})" if inside else name
+
+
+def _takes_fingerprint(make: Any) -> bool:
+    import inspect
+
+    return "fingerprint" in inspect.signature(make).parameters
 
 
 def _parameters(make: Any) -> list[str] | None:

@@ -52,7 +52,8 @@ class Recipe:
     def __post_init__(self) -> None:
         known = self.resample in _RESAMPLE and self.mode in ("crop", "squash", "pad")
         within = 0 < self.crop_fraction <= 1 and 0 <= self.stretch <= 1
-        if min(self.height, self.width) < 1 or not (known and within):
+        coloured = len(self.fill) == 3 and all(isinstance(each, int) and 0 <= each <= 255 for each in self.fill)
+        if min(self.height, self.width) < 1 or not (known and within and coloured):
             raise InputError(f"not a usable preprocessing recipe: {self}.")
 
     @property

@@ -40,6 +40,7 @@ from numpy.typing import NDArray
 from imagekin.embed.base import Embedder, Recipe
 from imagekin.embed.cache import open_or_build
 from imagekin.embed.processor import PRECISIONS, default_precision, saturates
+from imagekin.embed.runtime import MAX_THREADS
 from imagekin.errors import InputError, MissingPackageError, ModelError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class EfficientNetLite0(Embedder):
             up to four for a picture alone, somebody's query: two take a third off its time.
 
     Raises:
-        InputError: an unknown precision, or fewer threads than one.
+        InputError: an unknown precision, or a number of threads that makes no sense.
     """
 
     name = "efficientnet-lite0"
@@ -80,8 +81,8 @@ class EfficientNetLite0(Embedder):
         chosen = precision if precision is not None else default_precision()[0]
         if chosen not in PRECISIONS:
             raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, not {chosen!r}.")
-        if threads is not None and threads < 1:
-            raise InputError(f"threads must be 1 or more, not {threads}.")
+        if threads is not None and not (isinstance(threads, int) and 1 <= threads <= MAX_THREADS):
+            raise InputError(f"threads must be a whole number from 1 to {MAX_THREADS}, not {threads!r}.")
         self.precision = chosen
         self.recipe = RECIPE
         self.threads = threads

@@ -75,6 +75,7 @@ class OnnxEmbedder(Embedder):
         pooling: ``cls`` (the first token) or ``mean`` (of all tokens), for answers of rank 3.
         layout: ``NCHW`` or ``NHWC``, where the model's input does not tell.
         threads: processor threads for one call; None for one.
+        fingerprint: what the model's must be; another one is refused before anything of the file is run.
         preprocessing: ``scale``, ``mean``, ``std`` and ``channels`` of `Scaling` (for models that take bytes only the
             last), and ``mode``, ``crop_fraction``, ``resample``, ``fill`` and ``stretch`` of `Recipe`.
 
@@ -96,6 +97,7 @@ class OnnxEmbedder(Embedder):
         pooling: Literal["cls", "mean"] | None = None,
         layout: Literal["NCHW", "NHWC"] | None = None,
         threads: int | None = None,
+        fingerprint: str | None = None,
         **preprocessing: Any,
     ) -> None:
         self.path = Path(path).expanduser().absolute()
@@ -105,21 +107,30 @@ class OnnxEmbedder(Embedder):
         self.pooling = pooling
         self.scaling, shape = _split(preprocessing)
         self.recipe = Recipe(*_size(self._input, self.layout, size), **shape)
-        if cut < 0:
-            raise InputError(f"cut must be 0 or more, not {cut}.")
+        if not isinstance(cut, int) or cut < 0:
+            raise InputError(f"cut must be 0 or more, not {cut!r}.")
         output = output or _preferred(model.graph.output)
         self._output = input_of_layer(model.graph, output, cut) if cut else output
         keep_only(model, self._output)
+        self.name = self.path.name
+        self.fingerprint = self._key(digest)
+        if fingerprint not in (None, self.fingerprint):
+            raise ModelError(
+                f"{self.path} is not the model that made the collection ({fingerprint}) but another ({self.fingerprint}"
+                "); put the first one back, or index the folders into another collection."
+            )
         self._session = open_session(model.SerializeToString(), threads)
         self._dtype = _TYPES.get(self._session.get_inputs()[0].type)
         self._check_options(preprocessing)
         batch = self._input.type.tensor_type.shape.dim[0].dim_value
         self._fixed = batch if batch > 0 else None
         self.dim = int(self._pool(self._run(np.zeros((1, *self.input_size, 3), np.uint8))).shape[1])
-        facts = [digest, asdict(self.recipe), asdict(self.scaling), self.layout, self._output, pooling]
+
+    def _key(self, digest: str) -> str:
+        """The fingerprint, which needs no run of the model."""
+        facts = [digest, asdict(self.recipe), asdict(self.scaling), self.layout, self._output, self.pooling]
         key = hashlib.sha256(json.dumps(facts, sort_keys=True, default=list).encode()).hexdigest()[:16]
-        self.name = self.path.name
-        self.fingerprint = f"onnx/{key}"
+        return f"onnx/{key}"
 
     def _check_options(self, preprocessing: dict[str, Any]) -> None:
         if self._dtype is None:

@@ -27,8 +27,8 @@ class PixelEmbedder(Embedder):
     name = "pixels"
 
     def __init__(self, *, side: int = 8) -> None:
-        if not 1 <= side <= 64:
-            raise InputError(f"side must be 1 to 64, not {side}.")
+        if not isinstance(side, int) or not 1 <= side <= 64:
+            raise InputError(f"side must be a whole number from 1 to 64, not {side!r}.")
         self.recipe = Recipe(side, side, mode="squash", resample="bilinear")
         self.dim = side * side * 3 + 1
         self.name = "pixels" if side == 8 else f"pixels(side={side})"

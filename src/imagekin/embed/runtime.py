@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from imagekin.errors import InputError, ModelError
+
+MAX_THREADS: Final = 256
+
+_MARK: Final = re.compile(r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ")
+_PLACE: Final = re.compile(r"/\S+\.(?:cc|h|cpp):\d+ .*\)(?: const)? (?=\S)")
+"""File, line and signature of the runtime's own code, which say nothing to whoever made the model."""
 
 
 def open_session(model: bytes | str | Path, threads: int | None = None) -> Any:
@@ -18,17 +25,17 @@ def open_session(model: bytes | str | Path, threads: int | None = None) -> Any:
         threads: processor threads for one call; None for one.
 
     Raises:
-        InputError: *threads* is not positive.
+        InputError: *threads* is not a number from 1 to 256.
         ModelError: the runtime refuses the model.
     """
-    if threads is not None and threads < 1:
-        raise InputError(f"threads must be 1 or more, not {threads}.")
+    if threads is not None and not (isinstance(threads, int) and 1 <= threads <= MAX_THREADS):
+        raise InputError(f"threads must be a whole number from 1 to {MAX_THREADS}, not {threads!r}.")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is raised, and need not be printed too
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # on x86 without VNNI the fast kernels saturate; the runtime then rewrites the weights of standard operators
     options.add_session_config_entry("session.x64quantprecision", "1")
@@ -52,4 +59,7 @@ def run(session: Any, name: str, batch: Any, output: str) -> Any:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
+    """The runtime's words without its own bookkeeping, as the end of a sentence."""
+    text = (str(error).splitlines() or [type(error).__name__])[0]
+    plain = _PLACE.sub("", _MARK.sub("", text)).strip().rstrip(".")
+    return f"{plain[:300] or type(error).__name__}."
