@@ -289,9 +289,11 @@ GOOD = np.eye(4)
     [
         ((GOOD,), {}, "give labels too"),
         ((GOOD, ["a", "b"]), {}, "2 labels were given for 4 vectors"),
-        ((GOOD, [None] * 4), {}, "none of the 4 vectors of vectors has a label"),
+        ((GOOD, [None] * 4), {}, "none of the 4 images of the vectors has a label"),
         ((GOOD, ["a"] * 4), {}, "are of one class, 'a'"),
-        ((GOOD, [*"abcd"]), {}, "each of the 4 classes of vectors has one image only"),
+        ((GOOD, [*"abcd"]), {}, "each of the 4 classes of the vectors has one image only"),
+        ((np.empty((0, 4)), []), {}, "are none"),
+        ((GOOD, [["a"], ["a"], ["b"], ["b"]]), {}, "not lists or arrays"),
         ((np.full((4, 2), np.nan), [*"aabb"]), {}, "row 0 holds NaN"),
         ((np.array([[1, 2], [3, np.inf]], np.float16), [*"aa"]), {}, "row 1 holds NaN or infinity"),
         (([["x"]], ["a"]), {}, "must be real numbers"),

@@ -69,7 +69,7 @@ def of_vectors(
     *,
     ids: ArrayLike | None = None,
     metric: str = "cosine",
-    name: str = "vectors",
+    name: str = "the vectors",
 ) -> Labelled:
     """Vectors with labels, every one of which asks.
 
@@ -177,7 +177,10 @@ def _is_absent(label: Any) -> bool:
 
 def _coded(labels: Sequence[Any]) -> tuple[Positions, tuple[str, ...]]:
     """Class numbers in the order of their names, and the names; different labels never share one."""
-    different: dict[Any, None] = dict.fromkeys(labels)
+    try:
+        different: dict[Any, None] = dict.fromkeys(labels)
+    except TypeError:
+        raise InputError("labels must be one name or number an image, shape (n,), not lists or arrays.") from None
     names = {label: str(label) for label in different}
     if len(set(names.values())) < len(names):  # such as 1 and "1"
         names = {label: repr(label) for label in different}
@@ -196,8 +199,10 @@ def _check_labelled(name: str, labels: Sequence[Any]) -> None:
 
 
 def _check_classes(name: str, images: int, labels: Sequence[str], sizes: Positions) -> None:
+    if not images:
+        raise InputError(f"{name} are none (0 rows), so there is nothing to evaluate.")
     if not labels:
-        raise InputError(f"none of the {images:,} vectors of {name} has a label, so nothing says what should be found.")
+        raise InputError(f"none of the {images:,} images of {name} has a label, so nothing says what should be found.")
     if len(labels) == 1:
         raise InputError(
             f"all labelled images of {name} are of one class, {labels[0]!r}, so that every neighbour would be right; "
