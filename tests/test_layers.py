@@ -18,11 +18,11 @@ LEVELS = {
     "errors": 0, "types": 0, "registry": 0, "distance": 0, "escape": 0, "ellipsis": 0,
     # leaves
     "files": 1, "formats": 1, "images": 1, "decoders": 1, "colour": 1, "exif": 1, "fingerprint": 1, "labels": 1,
-    "location": 1, "migrations": 1, "addresses": 1, "fetch": 1, "reduce": 1, "metrics": 1,
+    "location": 1, "migrations": 1, "replacement": 1, "addresses": 1, "fetch": 1, "reduce": 1, "metrics": 1,
     # families
     "embed": 2, "index": 2, "store": 2, "datasets": 2, "pipeline": 2, "progress": 2,
     # verbs
-    "query": 3, "loader": 3, "sweep": 3, "ingest": 3, "follow": 3, "collection": 3, "opening": 3, "plots": 3,
+    "query": 3, "loader": 3, "sweep": 3, "roots": 3, "ingest": 3, "follow": 3, "collection": 3, "opening": 3, "plots": 3,
     "evaluation": 3, "tune": 3, "duplicates": 3, "classify": 3, "verify": 3, "train": 3, "testing": 3, "watch": 3,
     "indexing": 3, "model": 3, "benchmark": 3,
     # doors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -135,7 +136,49 @@ def test_saving_names_what_is_wrong(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s.png"]
 
 
-@pytest.mark.parametrize("options", [{"columns": 0}, {"tile": 10}])
+def test_a_link_at_a_temporary_name_leads_nowhere(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    for name in (f".s.png.{os.getpid()}.part", ".s.png.part", ".s.png.tmp"):
+        (tmp_path / name).symlink_to(victim)
+    plots.save(Image.new("RGB", (8, 8)), tmp_path / "s.png")
+    assert victim.read_text() == "mine"
+    assert not (tmp_path / "s.png").is_symlink()
+
+
+@pytest.mark.parametrize(("name", "size"), [("s.webp", (1, 16_384)), ("s.jpg", (1, 65_501)), ("s.webp", (16_384, 1))])
+def test_a_picture_too_long_for_its_format_is_one_sentence(tmp_path: Path, name: str, size: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match=r"save it as \.png"):
+        plots.save(Image.new("RGB", size), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+    assert plots.save(Image.new("RGB", size), tmp_path / "s.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize(("number", "columns", "tile"), [(300, 5, 200), (1_100, 5, 200), (100_000, 5, 200),
+                                                         (100_000, 10**9, 64), (50, 5, 2_048)])  # fmt: skip
+def test_a_sheet_of_very_many_hits_stays_within_what_files_hold(number: int, columns: int, tile: int) -> None:
+    across, shown = plots._grid(number, columns, tile)
+    wide, high = (side + plots._GAP for side in plots._card_size(tile))
+    rows = -(-shown // across)
+    lead = plots._card_size(tile * 3 // 2)
+    width, height = lead[0] + 3 * plots._GAP + across * wide, plots._GAP + rows * high + plots._NOTE
+    assert max(width, height) <= 16_383
+    assert across * wide * rows * high <= 64_000_000 or across == 1
+    assert shown == number or across * (rows + 1) * wide * high > 60_000_000 or rows * high > 16_383 - 2 * high
+    assert number > 300 or shown == number
+
+
+def test_what_a_sheet_has_no_room_for_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plots, "_SIDE", 1_000)
+    query = painted(tmp_path / "q.png", RED)
+    full, more = (plots.sheet(query, [hit(query)] * number, columns=1) for number in (4, 40))
+    assert more.height <= 1_000
+    assert more.height == full.height + plots._NOTE
+    note = np.asarray(more.crop((0, more.height - plots._NOTE, more.width, more.height)))
+    assert len(np.unique(note.reshape(-1, 3), axis=0)) > 2  # paper and text
+
+
+@pytest.mark.parametrize("options", [{"columns": 0}, {"tile": 10}, {"tile": 2_049}])
 def test_a_layout_that_cannot_be_is_refused(tmp_path: Path, options: dict[str, int]) -> None:
     with pytest.raises(InputError, match="columns >= 1 and tile >= 64"):
         plots.sheet(painted(tmp_path / "q.png", RED), [], **options)  # type: ignore[arg-type]

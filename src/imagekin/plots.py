@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import os
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from imagekin import ellipsis, escape, images
 from imagekin.errors import ImagekinError, InputError
+from imagekin.replacement import replace
 
 if TYPE_CHECKING:
     from imagekin.images import Source
@@ -31,8 +33,18 @@ _SOFT: Final = (112, 112, 118)
 _ACCENT: Final = (32, 98, 214)
 
 _GAP: Final = 16
+_NOTE: Final = 40
+_TILE: Final = 2_048
 _PAD: Final = 10
 _LINE: Final = 19
+_SIDE: Final = 16_383
+"""Pixels that a sheet is wide and high at the most, which is what WebP holds."""
+
+_AREA: Final = 64_000_000
+"""Pixels that a sheet has at the most: 192 MB while it is drawn."""
+
+_QUICK: Final = 8_000_000
+_LONGEST: Final = {"WEBP": 16_383, "JPEG": 65_500}
 _SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
 
 
@@ -66,54 +78,75 @@ def sheet(
 ) -> Image.Image:
     """Draw a query and its hits side by side, each hit with similarity, label and path.
 
-    A file that cannot be read any more is drawn as a grey card that says why; nothing is raised for it.
+    A file that cannot be read any more is drawn as a grey card that says why; nothing is raised for it.  Of very many
+    hits the first are drawn, as far as 16,383 pixels a side and 64 megapixels go, and a line says how many are left.
 
     Args:
         query: anything that ``images.load`` takes.
         hits: nearest first.
         crop: the searched region of the query, ``(x, y, width, height)`` in its pixels; it is outlined.
         caption: text under the query; by default its path, if it has one.
-        columns: hits in a row.
-        tile: side of a thumbnail in pixels, at least 64.
+        columns: hits in a row; more where the sheet would be too high.
+        tile: side of a thumbnail in pixels, 64 to 2,048.
 
     Returns:
         An RGB image.
 
     Raises:
-        InputError: *columns* or *tile* is too small.
+        InputError: *columns* is too small, or *tile* out of range.
     """
-    if columns < 1 or tile < 64:
-        raise InputError(f"a sheet needs columns >= 1 and tile >= 64, not columns={columns} and tile={tile}.")
-    across = min(columns, max(1, len(hits)))
-    rows = -(-len(hits) // across) if hits else 1
+    if columns < 1 or not 64 <= tile <= _TILE:
+        raise InputError(
+            f"a sheet needs columns >= 1 and tile >= 64 and <= {_TILE}, not columns={columns} and tile={tile}."
+        )
+    across, shown = _grid(len(hits), columns, tile)
+    rows = -(-shown // across) if shown else 1
     lead, left = _card_size(tile * 3 // 2), _GAP
     small = _card_size(tile)
     width = left + lead[0] + 2 * _GAP + across * (small[0] + _GAP)
-    height = _GAP + max(lead[1] + _GAP, rows * (small[1] + _GAP))
+    height = _GAP + max(lead[1] + _GAP, rows * (small[1] + _GAP)) + (_NOTE if shown < len(hits) else 0)
     paper = Image.new("RGB", (width, height), _PAPER)
     _draw_card(paper, _query_card(query, crop, caption), (left, _GAP), tile * 3 // 2)
     start = left + lead[0] + 2 * _GAP
-    for number, hit in enumerate(hits):
+    for number, hit in enumerate(hits[:shown]):
         corner = start + number % across * (small[0] + _GAP), _GAP + number // across * (small[1] + _GAP)
         _draw_card(paper, _hit_card(hit), corner, tile)
     if not hits:
         ImageDraw.Draw(paper).text((start, _GAP + _PAD), "No hits", fill=_SOFT, font=_font(20))
+    if shown < len(hits):
+        left_out = f"and {len(hits) - shown:,} more"
+        ImageDraw.Draw(paper).text((start, height - _NOTE), left_out, fill=_SOFT, font=_font(20))
     return paper
+
+
+def _grid(number: int, columns: int, tile: int) -> tuple[int, int]:
+    """How many columns a sheet of *number* hits has, and how many of them it has room for."""
+    lead = _card_size(tile * 3 // 2)[0]
+    wide, high = (side + _GAP for side in _card_size(tile))
+    rows = (_SIDE - _GAP - _NOTE) // high
+    most = max(1, min((_SIDE - lead - 3 * _GAP) // wide, _AREA // (rows * high * wide)))
+    across = min(max(columns, -(-number // rows)), max(1, number), most)
+    return across, min(number, across * rows)
 
 
 def save(picture: Image.Image, path: str | os.PathLike[str]) -> Path:
     """Write *picture* as PNG, JPEG or WebP, by the suffix of *path*; a file of that name is replaced in one step.
 
     Raises:
-        InputError: another suffix, or a folder that is absent or cannot be written to.
+        InputError: another suffix, a picture too long for its format, or a folder that is absent or cannot be written.
     """
     target = writable(path)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    form, longest = _format(target), max(picture.size)
+    if longest > _LONGEST.get(form, longest):
+        raise InputError(
+            f"a picture of {picture.width} x {picture.height} pixels is too long for {form}, which ends at "
+            f"{_LONGEST[form]:,}; save it as .png."
+        )
+    data = io.BytesIO()
     try:
-        picture.save(part, _format(target), quality=88, optimize=True)
-        os.replace(part, target)
+        picture.save(data, form, quality=88, optimize=picture.width * picture.height <= _QUICK)
+        replace(target, data.getvalue())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise InputError(f"cannot write {os.fspath(path)!r}: {error.strerror or error}.") from error
     return target
 

@@ -13,6 +13,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from imagekin.replacement import replace
+
 logger = logging.getLogger(__name__)
 
 
@@ -43,7 +45,8 @@ def open_or_build(name: str, key: str, build: Callable[[], bytes]) -> bytes:
     logger.info("building %s (once; it is kept in %s)", name, folder)
     data = build()
     try:
-        _write(folder, f"{name}-{key}.{hashlib.sha256(data).hexdigest()}.onnx", data)
+        folder.mkdir(parents=True, exist_ok=True)
+        replace(folder / f"{name}-{key}.{hashlib.sha256(data).hexdigest()}.onnx", data)
     except OSError as error:
         logger.warning("%s cannot be kept in %s (%s); it is built again at each start", name, folder, error)
     return data
@@ -67,20 +70,3 @@ def _find(folder: Path, start: str) -> bytes | None:
         with contextlib.suppress(OSError):
             path.unlink()
     return None
-
-
-def _write(folder: Path, name: str, data: bytes) -> None:
-    import tempfile
-
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, folder / name)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagekin.errors import StoreError
+from imagekin.replacement import replace
 from imagekin.types import Ids
 
 log = logging.getLogger(__name__)
@@ -179,30 +180,6 @@ class Segments:
                 left_over = path.name.startswith(".manifest.json.")
                 if left_over or (path.suffix in (".ids", ".f16") and path.stem not in kept):
                     path.unlink(missing_ok=True)
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all: temporary name, fsync, rename, fsync of the folder."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("xb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename durable; a platform that cannot open folders does it by itself."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _seal(manifest: dict[str, Any]) -> str:
