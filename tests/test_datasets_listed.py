@@ -16,7 +16,6 @@ import pytest
 from imagekin import datasets, fetch
 from imagekin.datasets import gather, hosts, manifest
 from imagekin.datasets.base import Dataset
-from imagekin.datasets.hosts import Hosts, Row
 from imagekin.datasets.job import Step
 from imagekin.errors import DatasetError
 from tests.dataset_site import Handler, Served, Site, in_turn, moved, running, status
@@ -370,69 +369,3 @@ def test_a_url_that_is_none_is_a_failure_and_no_crash(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("url,label\nhttp://[,c\nhttps://,c\nftp://a/b.jpg,c\nhttp://a:b@c/d.jpg,c\n")
     with pytest.raises(DatasetError, match="none of its 4 pictures could be had, the first because only http and"):
         datasets.download(tmp_path / "t.csv", folder=tmp_path / "t", pause=0.0, workers=1, per_host=1)
-
-
-# Whose turn it is
-
-
-def rows(*places: str) -> Iterator[Row]:
-    return (Row(number, str(number), f"http://{host}/", None, str(number)) for number, host in enumerate(places))
-
-
-def taken(turns: Hosts, count: int) -> list[int]:
-    found = [turns.take() for _ in range(count)]
-    return [turn[0].number for turn in found if turn is not None]
-
-
-def test_turns_go_round_the_hosts() -> None:
-    turns = Hosts(rows("a", "a", "a", "b", "c"), per_host=2)
-    assert taken(turns, 4) == [0, 3, 4, 1]
-
-
-def test_a_host_waits_for_its_place() -> None:
-    turns = Hosts(rows("a", "a"), per_host=1)
-    first = turns.take()
-    assert first is not None
-    late: list[Any] = []
-    thread = threading.Thread(target=lambda: late.append(turns.take()))
-    thread.start()
-    time.sleep(0.05)
-    assert late == []
-    turns.done(first[0], answered=True)
-    thread.join(5)
-    assert late[0][0].number == 1
-
-
-def test_a_row_comes_again_with_its_tries() -> None:
-    turns = Hosts(rows("a"), per_host=1)
-    first = turns.take()
-    assert first is not None and first[1] == 0
-    turns.again(first[0], 1, seconds=0.01, pause=False, answered=True)
-    assert turns.take() == (first[0], 1)
-    turns.done(first[0], answered=True)
-    assert turns.take() is None
-
-
-def test_no_more_rows_are_held_than_the_window() -> None:
-    seen: list[int] = []
-
-    def endless() -> Iterator[Row]:
-        for row in rows(*["a"] * 1000):
-            seen.append(row.number)
-            yield row
-
-    turns = Hosts(endless(), per_host=1, window=10)
-    first = turns.take()
-    assert first is not None
-    assert len(seen) == 10
-
-
-def test_stopping_sends_everybody_home() -> None:
-    turns = Hosts(rows("a", "a"), per_host=1)
-    turns.take()
-    found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(turns.take()))
-    thread.start()
-    turns.stop()
-    thread.join(5)
-    assert found == [None]

@@ -296,6 +296,17 @@ def test_only_the_named_mirror_may_be_private(site: Site, tmp_path: Path) -> Non
     assert site.asked == []
 
 
+def test_a_public_host_is_asked_on_the_usual_ports_only(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.pages["/f"] = Served(DATA)
+    monkeypatch.setattr(web, "is_public", lambda _: True)
+    with pytest.raises(DatasetError, match="on the standard ports"):
+        transfer.download(site.url("/f"), tmp_path / "f", web=Web(), most=1 << 20)
+    monkeypatch.setattr(fetch, "PORTS", [site.server_address[1]])
+    assert transfer.download(site.url("/f"), tmp_path / "f", web=Web(), most=1 << 20).sha256 == TRUE.sha256
+
+
 @pytest.mark.parametrize("away", ["http://127.0.0.1:9/", "http://localhost/", "file:///etc/passwd", "http://[::1]/x"])
 def test_a_mirror_cannot_send_us_into_the_private_network(site: Site, tmp_path: Path, away: str) -> None:
     site.pages["/f"] = moved(away)

@@ -215,11 +215,9 @@ def _attempt(url: str, part: _Part, *, web: Web, most: int, known: Known | None,
 
 
 def _receive(answer: Answer, part: _Part, *, start: int, end: int | None, most: int, watch: Watch) -> None:
-    """Write the body from *start* on; what had come before it stays, what lay behind it goes."""
+    """Write the body behind what had come, or from the beginning."""
     size = start
-    with part.path.open("r+b" if start else "wb") as file:
-        file.seek(start)
-        file.truncate()
+    with part.path.open("ab" if start else "wb") as file:
         while data := answer.read(_CHUNK):
             size += len(data)
             if size > most:
