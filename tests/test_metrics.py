@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagekin import metrics
@@ -45,6 +45,7 @@ def slow_precision(found: list[list[int]], asked: list[int], k: int) -> list[flo
     return answers
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 20), st.integers(1, 12), st.data())
 def test_precision_agrees_with_a_slow_loop(seed: int, queries: int, neighbours: int, data: st.DataObject) -> None:
     rng = np.random.default_rng(seed)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, ndcg_score
 
@@ -83,6 +83,7 @@ def rankings(draw: st.DrawFn) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any
     return flags, flags.sum(axis=1)
 
 
+@settings(deadline=None, max_examples=60)
 @given(rankings(), st.data())
 def test_measures_agree_with_a_slow_loop(case: tuple[Any, Any], data: st.DataObject) -> None:
     flags, counts = case
@@ -96,6 +97,7 @@ def test_measures_agree_with_a_slow_loop(case: tuple[Any, Any], data: st.DataObj
         assert measured(base, flags, counts) == pytest.approx(expected, abs=1e-12)
 
 
+@settings(deadline=None, max_examples=60)
 @given(rankings(), st.data())
 def test_whole_rankings_score_as_scikit_learn_says(case: tuple[Any, Any], data: st.DataObject) -> None:
     flags, counts = case
@@ -109,6 +111,7 @@ def test_whole_rankings_score_as_scikit_learn_says(case: tuple[Any, Any], data: 
         assert metrics.ndcg(flags, counts, k).tolist() == pytest.approx(gains, abs=1e-12)
 
 
+@settings(deadline=None, max_examples=60)
 @given(rankings())
 def test_the_best_order_scores_one_and_the_measures_keep_their_order(case: tuple[Any, Any]) -> None:
     flags, counts = case
