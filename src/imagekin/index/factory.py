@@ -6,7 +6,7 @@ import math
 import re
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
@@ -21,6 +21,12 @@ from imagekin.index.rows import Rows
 _K: Final = 10
 _MANY: Final = 100
 _QUERIES: Final = 300
+_FEW: Final = 20
+"""Held-out rows below which nothing is learnt."""
+
+_ERRORS: Final = 1.5
+"""Standard errors by which the target must be passed."""
+
 _FACTORS: Final = (1, 2, 3, 4, 5, 6, 8, 10, 14, 20, 28, 40, 60, 100)
 
 
@@ -126,24 +132,27 @@ def tune(
         candidates: ``(queries, k=…, width=…)`` to row numbers, best first, −1 for none.
     """
     given = parameters["nprobe"] if kind.lists else parameters["ef"] if kind.graph else 0
-    factors = [parameters["rerank"]] if parameters["rerank"] is not None else [1] if kind.exact_codes else _FACTORS
-    if len(rows) <= 4 * _K * max(factors) or not len(held_out) or (given is not None and len(factors) == 1):
-        return Tuned(int(given or 64), int(factors[0] if len(factors) == 1 else 10), None)
+    factors: Sequence[int] = (
+        [parameters["rerank"]] if parameters["rerank"] is not None else [1] if kind.exact_codes else _FACTORS
+    )
+    factors = [factor for factor in factors if 4 * _K * factor <= len(rows)] or factors[:1]
+    if len(held_out) < _FEW or (given is not None and len(factors) == 1):
+        return Tuned(int(given or _widths(kind)[-1]), int(factors[-1]), None)
     probe = _Probe(rows, metric, held_out, candidates, most=int(factors[-1]))
     widths, target = [int(given)] if given is not None else _widths(kind), float(parameters["recall"])
-    low = bisect_left(range(len(widths)), True, key=lambda at: probe.recall(widths[at], factors[-1]) >= target)
+    low = bisect_left(range(len(widths)), True, key=lambda at: probe.reaches(target, widths[at], factors[-1]))
     if low == len(widths):
-        return Tuned(widths[-1], int(factors[-1]), probe.recall(widths[-1], factors[-1]))
+        return Tuned(widths[-1], int(factors[-1]), probe.recall(widths[-1], factors[-1])[0])
     # a wider search needs fewer candidates; beyond a few steps it has become the slower way
     options = []
     for width in widths[low : low + (4 if len(factors) > 1 else 1)]:
-        factor = next((each for each in factors if probe.recall(width, each) >= target), factors[-1])
-        options.append(Tuned(width, int(factor), probe.recall(width, factor)))
+        factor = next((each for each in factors if probe.reaches(target, width, each)), factors[-1])
+        options.append(Tuned(width, int(factor), probe.recall(width, factor)[0]))
     best = min(options, key=probe.seconds) if len(options) > 1 else options[0]
     wider = [width for width in widths if width >= best.width]
     if len(wider) == 1 or len(rows) <= 4 * _MANY * best.rerank:
         return best
-    at = bisect_left(range(len(wider)), True, key=lambda at: probe.recall_many(wider[at], best.rerank) >= target)
+    at = bisect_left(range(len(wider)), True, key=lambda at: probe.reaches_many(target, wider[at], best.rerank))
     return replace(best, wide=wider[min(at, len(wider) - 1)])
 
 
@@ -175,20 +184,29 @@ class _Probe:
         self._truth = scan.nearest(rows, self._queries, min(_MANY, int(inside.sum())), metric, allowed=inside)[0]
         self._places: dict[int, NDArray[np.intp]] = {}
 
-    def recall(self, width: int, factor: int) -> float:
-        """Share of the true neighbours that are among ``10 x factor`` candidates; the exact re-ranking keeps them."""
+    def reaches(self, target: float, width: int, factor: int) -> bool:
+        """Whether recall is at the target, with room for what 300 queries leave to chance."""
+        recall, error = self.recall(width, factor)
+        return recall - _ERRORS * error >= target
+
+    def recall(self, width: int, factor: int) -> tuple[float, float]:
+        """Share of the true neighbours that are among ``10 x factor`` candidates, and its standard error.
+
+        Re-ranking is exact and keeps them.
+        """
         if width not in self._places:
             found = self._candidates(self._queries, k=_K * self._most, width=width)
             lines = [line == true[:_K, None] for line, true in zip(found, self._truth, strict=True)]
             self._places[width] = np.stack([np.where(at.any(axis=1), at.argmax(axis=1), 1 << 30) for at in lines])
-        return float((self._places[width] < _K * factor).mean())
+        return _mean((self._places[width] < _K * factor).mean(axis=1))
 
-    def recall_many(self, width: int, factor: int) -> float:
-        """Likewise of the true 100 nearest, for a third of the queries."""
+    def reaches_many(self, target: float, width: int, factor: int) -> bool:
+        """Likewise for the true 100 nearest, by a third of the queries."""
         some = slice(0, len(self._queries), 3)
         found = self._candidates(self._queries[some], k=_MANY * factor, width=width)
         lines = zip(found, self._truth[some], strict=True)
-        return float(np.mean([np.isin(true, line).mean() for line, true in lines]))
+        recall, error = _mean(np.array([np.isin(true, line).mean() for line, true in lines]))
+        return recall - _ERRORS * error >= target
 
     def seconds(self, tuned: Tuned) -> float:
         """Median time of one query, its candidates ranked anew."""
@@ -199,3 +217,8 @@ class _Probe:
             rescored(self._rows, query[None], found, _K, self._metric)
             times.append(time.perf_counter() - start)
         return float(np.median(times))
+
+
+def _mean(shares: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean of the queries' shares and its standard error; hits of one query are not independent."""
+    return float(shares.mean()), float(shares.std()) / math.sqrt(len(shares))

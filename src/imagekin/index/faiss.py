@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import re
 import threading
 from collections.abc import Iterator, Mapping
@@ -182,13 +183,18 @@ class Faiss(Index):
         return self._numbers(places), keys  # ``Index`` takes no notice of keys where it ranks candidates anew
 
     def _sifted(self, queries: Vectors, k: int, width: int, allowed: Mask, *, share: float) -> Found:
-        """The allowed ones among so many more candidates; FAISS's codes for fast scans know no filter."""
-        fetch = min(int(1.3 * k / share) + 16, self._built)
+        """The allowed ones among so many more candidates; FAISS's codes for fast scans know no filter.
+
+        A query that finds fewer than k of them looks where few are allowed, and is left to the exact scan.
+        """
+        fetch = min(int((k + 4 * math.sqrt(k) + 8) / share), self._built)
         keys, places = self._hits(queries, fetch, max(width, self._least_lists(fetch)), None)
         found = self._numbers(places)
         keep = (found >= 0) & allowed[found]
-        order = np.argsort(~keep, axis=1, kind="stable")[:, :k]
+        counts = np.count_nonzero(keep, axis=1)
+        order = np.argsort(~keep, axis=1, kind="stable")[:, : max(k, int(counts.max()))]
         found = np.where(np.take_along_axis(keep, order, axis=1), np.take_along_axis(found, order, axis=1), _NONE)
+        found[counts < k] = -1
         return found, np.take_along_axis(keys, order, axis=1)
 
     def _numbers(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
