@@ -11,7 +11,7 @@ import pytest
 import imagekin
 from imagekin.collection import Collection
 from imagekin.errors import InputError
-from tests.pictures import folder
+from tests.pictures import folder, picture
 
 NAMES = ["cat/0.png", "cat/1.png", "dog/2.png"]
 
@@ -89,6 +89,73 @@ def test_what_names_no_folder_is_not_indexed(
     with pytest.raises(InputError):
         photos.index(wrong)
     assert photos.roots() == {str(root): str(root / "labels.csv")}
+
+
+WRONG: dict[str, Callable[[Any], Any]] = {
+    "k as text": lambda photos: photos.search(id=1, k="5"),
+    "k absent": lambda photos: photos.search(id=1, k=None),
+    "k with a fraction": lambda photos: photos.search(picture(0), k=5.0),
+    "k of a picture": lambda photos: photos.search(picture(0), k="5"),
+    "k too large": lambda photos: photos.search(id=1, k=100_001),
+    "crop as text": lambda photos: photos.search(picture(0), crop="1,2,3,4"),
+    "crop as digits": lambda photos: photos.search(picture(0), crop="1234"),
+    "crop as a number": lambda photos: photos.search(picture(0), crop=5),
+    "crop of nothing": lambda photos: photos.search(picture(0), crop=(None, 0, 1, 1)),
+    "crop of an item": lambda photos: photos.search(id=1, crop=(0, 0, 5, 5)),
+    "labels": lambda photos: photos.search(id=1, label=["a"]),
+    "where": lambda photos: photos.search(id=1, where=5),
+    "under": lambda photos: photos.search(id=1, under=5),
+    "after too large": lambda photos: photos.items(after=2**70),
+    "after as text": lambda photos: photos.items(after="a"),
+    "a negative limit": lambda photos: photos.items(limit=-1),
+    "engine": lambda photos: setattr(photos, "engine", 5),
+    "an address": lambda photos: imagekin.open("milvus://host:19530/photos"),
+    "a number to open": lambda photos: imagekin.open(5),  # type: ignore[arg-type]
+    "bytes to open": lambda photos: imagekin.open(b"photos"),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("call", WRONG.values(), ids=WRONG)
+def test_an_argument_of_the_wrong_kind_is_one_sentence(
+    photos: Collection, call: Callable[[Any], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(InputError) as caught:
+        call(photos)
+    assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_the_largest_k_leaves_an_item_out_of_its_own_answer(photos: Collection) -> None:
+    some, most = (photos.search(id=[1, 3], k=k) for k in (10, 100_000))
+    assert most == some
+    assert len(photos.search(id=1, k=100_000, exclude_self=False)) == 3
+    assert len(photos.search(id=1, k=100_000, where="price == 7")) == 1
+    with pytest.raises(InputError, match="k is 100001;"):
+        photos.search(id=1, k=100_001)
+
+
+def test_a_listing_ends_where_it_is_told_to(photos: Collection) -> None:
+    assert [item.id for item in photos.items(limit=0)] == []
+    assert [item.id for item in photos.items(limit=2)] == [1, 2]
+    assert [item.id for item in photos.items(after=2, limit=2)] == [3]
+
+
+def test_an_engine_for_a_collection_without_pictures_is_tried_with_the_models_vectors(tmp_path: Path) -> None:
+    with imagekin.open(tmp_path / "new", engine="faiss:PQ320x4fs") as photos:  # 320 parts of 1,280 numbers
+        assert photos.engine == "faiss:PQ320x4fs"
+    with pytest.raises(InputError), imagekin.open(tmp_path / "newer", engine="faiss:PQ333x4fs"):
+        pass
+    assert not (tmp_path / "newer").exists()
+
+
+def test_the_engine_in_use_is_told(photos: Collection) -> None:
+    photos.engine = "faiss:IVF5000,Flat"
+    photos.index()
+    info = photos.info()
+    assert (info["engine"], info["serving"]) == ("faiss:IVF5000,Flat", "exact")
+    assert "faiss:IVF5000,Flat is not built over 3 images" in info["reason"]
 
 
 def test_under_no_folder_is_no_item(photos: Collection) -> None:

@@ -17,7 +17,7 @@ from imagekin.errors import InputError, StoreError
 from imagekin.model import TiedModel
 from imagekin.query import Crop, Query
 from imagekin.store import filters
-from imagekin.store.base import Store
+from imagekin.store.base import Store, check_k
 from imagekin.store.filters import Folders
 from imagekin.types import Hit, Ids, Item, Report, Skipped, Vectors
 
@@ -71,7 +71,7 @@ class Collection:
         from imagekin import index
 
         if spec != "auto":
-            index.create(spec, self.store.dim or 1, self.store.metric)
+            index.create(spec, self.store.dim or self.embedder.dim, self.store.metric)
         self.store.set({"engine": spec})
 
     def __len__(self) -> int:
@@ -247,9 +247,9 @@ class Collection:
         """
         if (query is None) == (id is None):
             raise InputError("search needs either a query picture or an id.")
-        unknown = set(conditions) - {"under", "label", "where"}
-        if unknown:
-            raise InputError(f"search has no option {sorted(unknown)[0]!r}; filters are under, label and where.")
+        if crop is not None and id is not None:
+            raise InputError("a crop is a region of a query picture; to search by a part of an item, give its path.")
+        k = check_k(k)
         condition = queries.condition(self.store, **conditions)
         if id is not None:
             many = not np.isscalar(id)

@@ -11,6 +11,7 @@ from imagekin.errors import InputError
 
 VARIABLE: Final = "IMAGEKIN_COLLECTION"
 DATABASE: Final = "collection.db"
+_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _NAME: Final = re.compile(r"[\w][\w .-]{0,99}")
 
 
@@ -34,7 +35,11 @@ def resolve(location: str | os.PathLike[str] | None = None) -> Path:
     Raises:
         InputError: not usable as a name.
     """
-    text = os.fspath(location) if location is not None else os.environ.get(VARIABLE) or "default"
+    given = location if location is not None else os.environ.get(VARIABLE) or "default"
+    if not isinstance(given, (str, os.PathLike)) or not isinstance(text := os.fspath(given), str):
+        raise InputError(f"a collection is named by a text or a path, not {given!r}.")
+    if address := _ADDRESS.match(text):
+        raise InputError(f"{text!r} is an address ({address[1]}); collections live in folders: give a name or a path.")
     path = Path(text).expanduser()
     if not isinstance(location, str | None) or _is_path(text) or (path / DATABASE).is_file():
         if "\0" in text:

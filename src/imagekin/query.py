@@ -13,9 +13,9 @@ from imagekin import distance, images
 from imagekin.embed.base import Embedder
 from imagekin.errors import FetchError, InputError
 from imagekin.store import filters
-from imagekin.store.base import Store, as_hit
-from imagekin.store.filters import Filter, Folders
-from imagekin.types import Distances, Hit, Ids, Item, Pixels
+from imagekin.store.base import MAX_K, Store, as_hit, check_k, empty_result
+from imagekin.store.filters import Filter
+from imagekin.types import Distances, Hit, Ids, Item, Pixels, Vectors
 
 Query: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | Pixels"
 """A path, an http(s) URL, an image file's bytes, a Pillow image, or an array ``(height, width, 3)`` of uint8."""
@@ -63,9 +63,13 @@ def cut(photo: images.Photo, crop: Crop) -> Image.Image:
     Raises:
         InputError: not four numbers, or empty, or outside the picture.
     """
-    values = [float(value) for value in crop]
+    given: Any = crop
+    try:
+        values = [] if isinstance(given, str) else [float(value) for value in given]
+    except (TypeError, ValueError):
+        values = []
     if len(values) != 4 or not np.isfinite(values).all():
-        raise InputError(f"crop is {crop}; give four numbers: x, y, width, height.")
+        raise InputError(f"crop is {crop!r}; give four numbers: x, y, width, height.")
     x, y, width, height = values
     scale = photo.image.width / photo.width  # below 1 only when limits made the decoder shrink the picture
     left, top = max(x, 0) * scale, max(y, 0) * scale
@@ -79,19 +83,20 @@ def cut(photo: images.Photo, crop: Crop) -> Image.Image:
     return photo.image.crop(box)
 
 
-def condition(
-    store: Store, *, under: Folders = None, label: str | None = None, where: str | None = None
-) -> Filter | None:
-    """The filter that all conditions make together, every name in it known; None when there is none.
+def condition(store: Store, **conditions: Any) -> Filter | None:
+    """The filter that *conditions* (see ``filters.build``) make together, every name in it known; None without any.
 
     Raises:
         InputError: one makes no sense, or a name is neither that of a field nor a metadata column of any item.
     """
-    built = filters.build(under=under, label=label, where=where)
-    names = filters.metadata(built)
-    unknown = sorted(names - store.columns(names)) if names else []
+    unknown = sorted(set(conditions) - {"under", "label", "where"})
     if unknown:
-        raise InputError(_unknown(unknown[0], sorted(store.columns())))
+        raise InputError(f"there is no option {unknown[0]!r} here; filters are under, label and where.")
+    built = filters.build(**conditions)
+    names = filters.metadata(built)
+    absent = sorted(names - store.columns(names)) if names else []
+    if absent:
+        raise InputError(_unknown(absent[0], sorted(store.columns())))
     return built
 
 
@@ -123,22 +128,45 @@ def by_ids(
     store: Store, wanted: int | Sequence[int], k: int, condition: Filter | None, *, exclude_self: bool
 ) -> tuple[Ids, Distances]:
     """Search by items of the store: ids and distances ``(q, k)``; *exclude_self* leaves each out of its own answer."""
-    numbers = ids_of(wanted)
+    numbers, k = ids_of(wanted), check_k(k)
     _, vectors = store.vectors(numbers.tolist())
     if not exclude_self:
         return store.search(vectors, k, condition)
-    found, distances = store.search(vectors, k + 1 if k >= 1 else k, condition)
+    if k == MAX_K:  # no hit more can be asked for, to be left out
+        return _without_themselves(store, numbers, vectors, condition)
+    found, distances = store.search(vectors, k + 1, condition)
     kept = found != numbers[:, None]
     kept[kept.all(axis=1), -1] = False  # the item itself was not among the hits: drop the surplus one
     shape = (len(numbers), k)
     return found[kept].reshape(shape), distances[kept].reshape(shape)
 
 
+def _without_themselves(
+    store: Store, numbers: Ids, vectors: Vectors, condition: Filter | None
+) -> tuple[Ids, Distances]:
+    """The most hits there can be for each item, by a filter that leaves it out: slower than to drop it afterwards."""
+    answers = []
+    for number, vector in zip(numbers.tolist(), vectors, strict=True):
+        others = filters.Compare("id", "!=", number)
+        both = others if condition is None else filters.And((others, condition))
+        answers.append(store.search(vector[None], MAX_K, both))
+    if not answers:
+        return empty_result(0, MAX_K)
+    ids, distances = zip(*answers, strict=True)
+    return np.concatenate(ids), np.concatenate(distances)
+
+
 def pages(store: Store, condition: Filter | None, after: int, limit: int | None) -> Iterator[Item]:
     """The present items that fit, by id, from the first above *after*, at most *limit*; read a page at a time."""
-    left = limit
+    for name, value in (("after", after), ("limit", limit)):
+        if value is not None and not (isinstance(value, int) and 0 <= value < 2**63):
+            raise InputError(f"{name} is {value!r}; give a whole number from 0 to 2**63 - 1.")
+    return _pages(store, condition, after, limit)
+
+
+def _pages(store: Store, condition: Filter | None, after: int, left: int | None) -> Iterator[Item]:
     while left is None or left > 0:
-        page = store.items(condition, after=after, limit=min(1_000, left or 1_000))
+        page = store.items(condition, after=after, limit=min(1_000, 1_000 if left is None else left))
         yield from page
         if not page:
             return

@@ -82,6 +82,8 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
     Raises:
         InputError: not of that form, or a parameter that is not a plain literal.
     """
+    if not isinstance(spec, str):
+        raise InputError(f"an engine is text, such as exact or faiss:HNSW32, not {spec!r}.")
     spec = spec.strip()
     name, colon, rest = spec.partition(":")
     if colon and "(" not in name:

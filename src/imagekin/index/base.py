@@ -116,6 +116,11 @@ class Index(Engine):
         waiting = len(self._rows) - self._built if len(self._rows) >= self._least() else 0
         return 5 * (self._rows.dead + waiting) > len(self._rows)
 
+    @property
+    def built(self) -> int:
+        """How many rows the engine's structure holds; the others are compared one by one."""
+        return self._built
+
     def save(self, path: Path | str, *, vectors: bool = True, note: str = "") -> None:
         """Write a folder that ``open`` reads; it replaces *path* only when it is complete.
 

@@ -7,6 +7,7 @@ a server (Milvus, OpenSearch, PostgreSQL) can be one.
 from __future__ import annotations
 
 import json
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -226,8 +227,7 @@ class Store(ABC):
         Raises:
             InputError: wrong shape, NaN, or k out of range.
         """
-        if not 1 <= k <= MAX_K:
-            raise InputError(f"k is {k}; give a number of hits from 1 to {MAX_K:,}.")
+        k = check_k(k)
         dim = self.dim
         vectors = as_vectors(queries, dim or None, what="query vectors")
         return self._search(vectors, k, condition) if dim else empty_result(len(vectors), k)
@@ -253,6 +253,21 @@ class Store(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release files and connections; further calls are errors."""
+
+
+def check_k(k: object) -> int:
+    """A number of hits as an int.
+
+    Raises:
+        InputError: not a whole number from 1 to 100,000.
+    """
+    try:
+        number = operator.index(k)  # type: ignore[arg-type]
+    except TypeError:
+        number = 0
+    if not 1 <= number <= MAX_K:
+        raise InputError(f"k is {k!r}; give a whole number of hits from 1 to {MAX_K:,}.")
+    return number
 
 
 def title(embedder: Mapping[str, Any]) -> str:

@@ -62,6 +62,13 @@ class State:
     token: int
     dead: tuple[tuple[int, int], ...] = ()
 
+    def dead_rows(self) -> dict[int, Ids]:
+        """The ids of the dead rows of each segment that has some, by the segment's number."""
+        found: dict[int, list[int]] = {}
+        for number, item in self.dead:
+            found.setdefault(number, []).append(item)
+        return {number: np.array(items, np.int64) for number, items in found.items()}
+
 
 class Segments:
     """Opens and extends the files of one folder.

@@ -86,10 +86,24 @@ class Serving:
 
     def describe(self) -> dict[str, Any]:
         """Which engine answers and why, and what the caches take on disk."""
-        spec, reason = self.choice(self.catalogue.count(None, missing=False))
+        spec, reason = self._in_use()
         files = (Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names)
         size = sum(map(file_size, files))
         return {"engine": self.engine, "serving": spec, "reason": reason, "cache_bytes": size}
+
+    def _in_use(self) -> tuple[str, str]:
+        """The spec of the engine that answers now, and why: the one that is to, where its structure is built."""
+        rows = self.catalogue.count(None, missing=False)
+        spec, reason = self.choice(rows)
+        with contextlib.suppress(ImagekinError):  # whoever asks wants to know what there is, damaged or not
+            if index.parse(spec)[0] != "exact" and not (
+                (current := self._current()).engine != "exact" and current.built
+            ):
+                return (
+                    "exact",
+                    f"{spec} is not built over {rows:,} images (too few, or not indexed since it was chosen)",
+                )
+        return spec, reason
 
     def faults(self) -> Iterator[str]:
         """One sentence for each cache file that is not what was written; reads everything."""
@@ -129,7 +143,7 @@ class Serving:
     def _assembled(self) -> Index:
         """The engine over the first segment, the other segments added, dead rows removed, in the order they came."""
         segments = self._segments.segments
-        dead = _by_segment(self._segments.state)
+        dead = self._segments.state.dead_rows()
         spec, _ = self.choice(len(segments[0]) if segments else 0)
         current = self._opened(spec) if segments else None
         if current is None:
@@ -282,10 +296,3 @@ class Serving:
             yield True
         finally:
             lock.release()
-
-
-def _by_segment(state: State) -> dict[int, Ids]:
-    dead: dict[int, list[int]] = {}
-    for number, item in state.dead:
-        dead.setdefault(number, []).append(item)
-    return {number: np.array(items, np.int64) for number, items in dead.items()}
