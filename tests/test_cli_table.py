@@ -132,8 +132,9 @@ def test_many_faults_are_counted() -> None:
 
 
 def test_only_real_changes_are_worth_a_line() -> None:
-    assert not output.changed(Report(unchanged=5, missing=2))
-    assert output.changed(Report(removed=1))
+    assert not output.changed(Report(unchanged=5, missing=2), 2)
+    assert output.changed(Report(unchanged=5, missing=2), 0)
+    assert output.changed(Report(removed=1), 0)
 
 
 def test_pairs_nest() -> None:

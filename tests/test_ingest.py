@@ -427,5 +427,5 @@ def test_items_that_another_process_added_are_not_swept(tmp_path: Path, photos: 
         other.index(late)
         late.rename(tmp_path / "late.png")
         last = max(item.id for item in other.items()) - 1
-        gone = list(sweep.vanished(photos.store, [str(root)], [], sweep.Marks(), last))
-        assert [known.path for known, _ in gone] == [str(root / "a.png")]
+        gone = list(sweep.unseen(photos.store, [str(root)], [], sweep.Marks(), last))
+        assert [known.path for known in gone] == [str(root / "a.png")]

@@ -22,9 +22,9 @@ LEVELS = {
     # families
     "embed": 2, "index": 2, "store": 2, "datasets": 2, "pipeline": 2, "progress": 2,
     # verbs
-    "query": 3, "loader": 3, "sweep": 3, "roots": 3, "ingest": 3, "follow": 3, "collection": 3, "opening": 3, "plots": 3,
+    "query": 3, "loader": 3, "sweep": 3, "ingest": 3, "follow": 3, "collection": 3, "opening": 3, "plots": 3,
     "evaluation": 3, "tune": 3, "duplicates": 3, "classify": 3, "verify": 3, "train": 3, "testing": 3, "watch": 3,
-    "indexing": 3, "model": 3, "benchmark": 3,
+    "indexing": 3, "roots": 3, "model": 3, "benchmark": 3,
     # doors
     "cli": 4, "server": 4,
     "__init__": 5, "__main__": 5,

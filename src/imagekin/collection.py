@@ -139,15 +139,15 @@ class Collection:
         *folders: Folder,
         on_report: Callable[[Report], None],
         stop: threading.Event | None = None,
-        label_from: str | None = None,
+        **options: Any,
     ) -> None:
         """Follow folders: index them now, then within about a second whatever changes, until *stop* is set or Ctrl-C.
 
         Args:
             folders: as for ``index``.
-            on_report: called after each round.
+            on_report: called after each round, the first of which is an ``index`` of everything.
             stop: an event that ends it, for use from another thread.
-            label_from: as for ``index``.
+            options: ``label_from``, ``force`` and ``progress`` of ``index``.
 
         Raises:
             MissingPackageError: ``imagekin[watch]`` is not installed.
@@ -160,8 +160,18 @@ class Collection:
             [location.absolute(folder) for folder in folders],
             on_report=on_report,
             stop=stop or threading.Event(),
-            label_from=label_from,
+            **options,
         )
+
+    def forget_root(self, folder: Folder) -> int:
+        """Forget an indexed folder, and its items but those that another indexed folder holds.  Returns how many.
+
+        Raises:
+            InputError: the folder was not indexed.
+        """
+        from imagekin import roots
+
+        return roots.forget(self.store, location.absolute(folder))
 
     def remove(
         self,

@@ -30,6 +30,13 @@ _PLUGINS: Final = {
     formats.HEIF: ("pillow_heif", "HeifImageFile"),
 }
 
+MAX_SCANS: Final = 100
+"""A progressive JPEG in use has about ten scans; each is a pass over the whole picture, however few bytes it takes."""
+
+_MAX_SEGMENTS: Final = 20_000
+_MARKER: Final = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])", re.DOTALL)
+"""A marker that a segment or the end follows: neither a stuffed byte, nor a restart, nor a padding."""
+
 _HEIF_FLOOR: Final = (1, 7, 0)
 """Older wheels carry a libheif that a picture can take over (CVE-2026-84383)."""
 
@@ -62,6 +69,22 @@ def opened(kind: str, data: bytes) -> Image.Image:
     if kind == formats.TIFF and cast("Any", image).tag_v2.get(_SUBFILE, 0) & 1:
         raise ImageError(cast("str", formats.refusal("camera raw")))
     return image
+
+
+def scans(data: bytes) -> int:
+    """How many times a JPEG passes over its picture: its SOS markers, counted up to a few more than ``MAX_SCANS``.
+
+    The walk is that of libjpeg (ITU-T T.81, annex B): segments by their length, coded data up to the next marker, to
+    the first end of image.  Previews in metadata and further pictures behind the first therefore do not count.
+    """
+    count, at = 0, 2
+    for _ in range(_MAX_SEGMENTS):
+        found = _MARKER.search(data, at)
+        if found is None or found[1] == b"\xd9" or count > MAX_SCANS:
+            return count
+        count += found[1] == b"\xda"
+        at = found.end() + max(int.from_bytes(data[found.end() : found.end() + 2], "big"), 2)
+    return MAX_SCANS + 1
 
 
 def streams(data: bytes, image: JpegImagePlugin.JpegImageFile) -> bool:

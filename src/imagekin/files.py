@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from imagekin import formats
@@ -20,6 +20,7 @@ OTHER: Final = "(other)"
 """Key in ``Scan.ignored`` of suffixes too long or too many to be listed one by one."""
 
 _SERVICE_FOLDERS: Final = frozenset({"@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "__MACOSX"})
+_LINK: Final = "a link to a folder, which is not followed; index that folder itself"
 _LONGEST_SUFFIX: Final = 16
 _MOST_SUFFIXES: Final = 1000
 
@@ -33,6 +34,7 @@ class Scan:
     - Hidden entries (a leading dot) and service folders of NAS boxes and file systems are counted, not entered.
     - Links to files are files, at the link's path.  Links to folders are not followed, so there are no loops.
     - A root is always entered, whatever its name, and also as a link; a root that lies in another is walked once.
+    - *without* are folders and files that belong to nobody here: they are passed over wherever they lie.
     - A file is known by its suffix; without one, by its first bytes.
 
     Attributes:
@@ -44,8 +46,11 @@ class Scan:
             drive lies on another one than its items did.
     """
 
-    def __init__(self, roots: Sequence[str | os.PathLike[str]] | str | os.PathLike[str]) -> None:
+    def __init__(
+        self, roots: Sequence[str | os.PathLike[str]] | str | os.PathLike[str], *, without: Sequence[str] = ()
+    ) -> None:
         given = [roots] if isinstance(roots, (str, os.PathLike)) else roots
+        self._without = frozenset(without)
         self.roots: list[str] = list(dict.fromkeys(os.path.abspath(os.fspath(root)) for root in given))
         self._reset()
 
@@ -71,11 +76,11 @@ class Scan:
                 yield from self._single(root)
 
     def _walk(self, root: str) -> Iterator[FileInfo]:
-        others = {path for path in self.roots if path != root}
+        others = self._without.union(self.roots) - {root}
         waiting = [root]
         while waiting:
             folder = waiting.pop()
-            names, folders = self._listed(folder, folder == root)
+            names, folders = self._listed(folder, root, others)
             prefix = os.path.join(folder, "")
             for name in names:
                 path = prefix + name
@@ -83,7 +88,7 @@ class Scan:
                     yield info
             waiting.extend(path for name in reversed(folders) if (path := prefix + name) not in others)
 
-    def _listed(self, folder: str, is_root: bool) -> tuple[list[str], list[str]]:
+    def _listed(self, folder: str, root: str, others: Collection[str]) -> tuple[list[str], list[str]]:
         """The names of files and of folders to enter, each sorted."""
         names: list[str] = []
         folders: list[str] = []
@@ -91,16 +96,17 @@ class Scan:
             self.devices.add(os.stat(folder).st_dev)
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if entry.name[0] == "." or entry.name in _SERVICE_FOLDERS:
+                    if _hidden(entry.name):
                         self._count(HIDDEN)
                     elif _is_folder(entry):
                         folders.append(entry.name)
                     elif entry.is_symlink() and _leads_to_folder(entry):
-                        self._skip(entry.path, "a link to a folder, which is not followed; index that folder itself")
+                        if entry.path not in others:
+                            self._skip(entry.path, _LINK)
                     else:
                         names.append(entry.name)
         except (FileNotFoundError, NotADirectoryError) as error:
-            if is_root:
+            if folder == root:
                 self.failed.append(folder)
                 self._skip(folder, trouble(error))
         except OSError as error:
@@ -174,6 +180,37 @@ def inside(path: str, root: str) -> bool:
     return path == root or path.startswith(os.path.join(root, ""))
 
 
+def reached(path: str, root: str) -> bool:
+    """Whether a walk from *root* would come by *path*: no name below the root is hidden, no folder is a link."""
+    if not inside(path, root):
+        return False
+    while path != root:
+        if _hidden(os.path.basename(path)) or (os.path.islink(path) and os.path.isdir(path)):
+            return False
+        path = os.path.dirname(path)
+    return True
+
+
+def is_absent(path: str) -> bool:
+    """Whether nothing is at *path*, or only a link to nothing; what cannot be reached for another reason is there."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def is_empty(path: str) -> bool:
+    """Whether *path* is a folder with no entry at all, as the mount point of an absent drive is."""
+    try:
+        with os.scandir(path) as entries:
+            return next(entries, None) is None
+    except OSError:
+        return False
+
+
 def trouble(error: OSError) -> str:
     """Why the system refused a file, as a bare reason for a person."""
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
@@ -196,6 +233,11 @@ def open_regular(path: str | os.PathLike[str]) -> int:
 def _suffix(name: str) -> str:
     dot = name.rfind(".")
     return name[dot:].lower() if dot > 0 else ""
+
+
+def _hidden(name: str) -> bool:
+    """Whether a name says that its entry is not for people."""
+    return name[0] == "." or name in _SERVICE_FOLDERS
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -159,6 +159,8 @@ def _decode_jpeg(data: bytes, target: int | None, limits: Limits) -> Photo:
     image = decoders.Jpeg(BytesIO(data))
     width, height = image.size
     shrink = _shrink(data, image, target=target, limits=limits)
+    if not decoders.streams(data, image) and data.count(b"\xff\xda") > decoders.MAX_SCANS:
+        _check_scans(data)
     if shrink > 1:
         image.draft("RGB", (width // shrink, height // shrink))
     image.load()
@@ -234,6 +236,11 @@ def _check(size: tuple[int, int], limits: Limits, pixels: int) -> None:
         raise ImageError(f"too large: {width:,} x {height:,} pixels; the longer side may have {limits.side:,}")
     if width * height > pixels:
         raise ImageError(f"too large: {width * height / MEGA:,.1f} megapixels; the limit is {pixels / MEGA:,.0f}")
+
+
+def _check_scans(data: bytes) -> None:
+    if decoders.scans(data) > decoders.MAX_SCANS:
+        raise ImageError(f"a JPEG with more than {decoders.MAX_SCANS} scans, which is made to take long; save it anew")
 
 
 def _too_large(size: int, limits: Limits) -> str:

@@ -9,19 +9,17 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from imagekin import files, labels
+from imagekin import files, sweep
 from imagekin.embed.base import Embedder
-from imagekin.errors import InputError
 from imagekin.loader import Work, load
 from imagekin.pipeline import Pipeline, batched
 from imagekin.progress import Counter, Progress
+from imagekin.roots import Roots
 from imagekin.store.base import Batch, Known, Store, dump_metadata
-from imagekin.store.filters import Under
-from imagekin.sweep import Marks, absentees, vanished
 from imagekin.types import Report, Skipped, Vectors
 
 LOOKUP_SIZE = 512
@@ -57,36 +55,31 @@ class Ingest:
         self._workers = workers
         self._batch = Batch()
         self._written = time.monotonic()
-        self._marks = Marks()
+        self._marks = sweep.Marks()
         self._moved: set[int] = set()
         self._inflight: dict[bytes, Work] = {}
         self._done = 0
         self._counter = Counter()
 
-    def run(self, folders: Sequence[str], rules: dict[str, str]) -> Report:
-        """Bring the store up to date with *folders* (absolute paths), whose label rules are *rules*.
-
-        Raises:
-            InputError: a folder is neither there nor known to the collection, or a label file cannot be read.
-        """
+    def run(self, roots: Roots) -> Report:
+        """Bring the store up to date with the folders of *roots*, which are remembered before anything is written."""
         begun = time.monotonic()
-        present = [folder for folder in folders if os.path.lexists(folder)]
-        absent = [folder for folder in folders if not os.path.lexists(folder)]
-        for folder in absent:
-            if not self.store.count(Under((folder,)), missing=None):
-                raise InputError(f"there is no folder or file {folder}; give one that exists.")
-        tags = {folder: labels.rule(rules[folder]) for folder in sorted(present, key=len, reverse=True)}
         last = int(self.store.info()["last_id"])
-        scan = files.Scan(present)
+        scan = files.Scan(list(roots.labels), without=roots.closed)
+        self._roots = roots
+        self._drives = sweep.Drives(roots.known, scan)
         try:
-            with self._counter.counting(present) if self._progress else contextlib.nullcontext():
-                self._process(self._new(scan, tags))
-            self._sweep(present, absent, scan.failed, last)
+            with self._counter.counting(scan.roots) if self._progress else contextlib.nullcontext():
+                self._process(self._new(scan))
+            self._flush()
+            self._sweep(scan, last)
         except KeyboardInterrupt:
             self.report.interrupted = True
         finally:
             self._flush()
-        self.report.skipped.extend(scan.skipped)
+        if not self.report.interrupted:
+            self._settle(scan)
+        self.report.skipped.extend((*scan.skipped, *roots.skipped))
         self.report.skipped.sort(key=lambda skip: skip.path)
         self.report.ignored = dict(sorted(scan.ignored.items()))
         self.report.seconds = time.monotonic() - begun
@@ -94,8 +87,9 @@ class Ingest:
 
     # -- which files need work ---------------------------------------------------------------------------------
 
-    def _new(self, scan: files.Scan, rules: dict[str, labels.Labels]) -> Iterator[Work]:
+    def _new(self, scan: files.Scan) -> Iterator[Work]:
         """The files that need work; those that are as the store knows them are only marked."""
+        rules = self._roots.labels
         for chunk in batched(scan, LOOKUP_SIZE):
             paths = [info.path for info in chunk]
             known, failures = self.store.lookup(paths), self.store.skipped(paths)
@@ -125,6 +119,7 @@ class Ingest:
             self.report.returned += 1
         if known.device != info.device:
             self._batch.touches.append((known.id, info))
+            self._drives.renumber(known.device, info.device)
         if (known.label, known.metadata) != (work.label, work.metadata):
             self._batch.relabels.append((known.id, work.label, work.metadata))
             self.report.relabelled += 1
@@ -183,7 +178,7 @@ class Ingest:
             self._retouch(work, work.known)
             return
         number = work.known.id if work.known else None
-        if number is None and twin.id not in self._moved and not twin.missing and not os.path.lexists(twin.path):
+        if number is None and twin.id not in self._moved and self._drives.moved(twin):
             number = twin.id
             self._moved.add(twin.id)
         if number is not None:
@@ -211,21 +206,25 @@ class Ingest:
                 self._batch.puts.append(work.put(work.known.id if work.known else None, vector))
             original.pixels = None
 
-    def _sweep(self, present: Sequence[str], absent: Sequence[str], failed: Sequence[str], last: int) -> None:
-        self._flush()
-        for known, drive_is_absent in vanished(self.store, present, failed, self._marks, last):
-            if not drive_is_absent:
+    def _sweep(self, scan: files.Scan, last: int) -> None:
+        failed = [*scan.failed, *self._roots.closed]
+        for known in sweep.unseen(self.store, [*scan.roots, *self._roots.absent], failed, self._marks, last):
+            if not self._drives.absent(known):
                 self._batch.removed.append(known.id)
                 self.report.removed += 1
-            else:
-                self._miss(known)
-        for known in absentees(self.store, absent):
-            self._miss(known)
+                if known.path in self._roots.absent:  # a single file, which goes as one among others would
+                    self.store.forget_root(known.path)
+                continue
+            self.report.missing += 1
+            if not known.missing:
+                self._batch.missing.append(known.id)
 
-    def _miss(self, known: Known) -> None:
-        self.report.missing += 1
-        if not known.missing:
-            self._batch.missing.append(known.id)
+    def _settle(self, scan: files.Scan) -> None:
+        """Make the store's list of skipped files that of this run, where the run could look."""
+        failed = [*scan.failed, *self._roots.closed, *self._roots.absent]
+        found = (*self.report.skipped, *scan.skipped, *self._roots.skipped)
+        self._batch.unskips, self._batch.skips = sweep.skips(self.store, scan.roots, failed, found)
+        self._flush()
 
     # -- writing and telling -----------------------------------------------------------------------------------
 
@@ -236,6 +235,7 @@ class Ingest:
 
     def _flush(self) -> None:
         if self._batch:
+            self._roots.remember()
             self.store.write(self._batch)
             self._batch = Batch()
         self._written = time.monotonic()

@@ -55,9 +55,14 @@ class Table:
     Args:
         path: a UTF-8 CSV file with a header line that has the column ``path`` and perhaps ``label``; other columns
             become metadata, as numbers where they read as numbers.
+
+    Attributes:
+        asked: whether a label was asked for.
+        used: whether a row fitted.
     """
 
     def __init__(self, path: Path) -> None:
+        self.asked = self.used = False
         self._rows: dict[str, tuple[str | None, dict[str, Any]]] = {}
         base = os.path.abspath(path.expanduser().parent)
         try:
@@ -81,7 +86,14 @@ class Table:
 
     def __call__(self, path: str) -> tuple[str | None, Mapping[str, Any]]:
         """The row of an absolute path; nothing for a path that is not in the file."""
-        return self._rows.get(path, _NOTHING)
+        self.asked = True
+        row = self._rows.get(path)
+        self.used = self.used or row is not None
+        return row or _NOTHING
+
+    def __len__(self) -> int:
+        """How many files have a row."""
+        return len(self._rows)
 
 
 def typed(text: str) -> int | float | str:

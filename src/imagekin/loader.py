@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from imagekin import fingerprint, images
+from imagekin import decoders, fingerprint, images
 from imagekin.embed.base import Embedder
 from imagekin.errors import ImageError
 from imagekin.store.base import Known, Put
@@ -62,5 +62,12 @@ def load(work: Work, embedder: Embedder, find: Callable[[bytes], tuple[Known, Ve
         work.pixels = embedder.prepare(photo.image)
     except ImageError as error:
         work.reason = str(error)
-        work.lasting = work.lasting and "pip install" not in work.reason  # a further package may read it next time
+        work.lasting = work.lasting and not _may_pass(error)
+    except MemoryError as error:
+        work.reason, work.lasting = decoders.reason(error), False
     return work
+
+
+def _may_pass(error: ImageError) -> bool:
+    """Whether the same content may be read another time: with a further package, or with more memory free."""
+    return "pip install" in str(error) or isinstance(error.__cause__, MemoryError)

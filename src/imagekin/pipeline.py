@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+PATIENCE: Final = 1.0
+"""Seconds that a run which was stopped waits for what cannot be stopped, such as a large picture being decoded."""
 
 
 def cores() -> int:
@@ -33,6 +36,7 @@ class Pipeline:
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or cores()
         self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="imagekin")
+        self._unfinished: set[Future[Any]] = set()
 
     def map(self, function: Callable[[T], R], items: Iterable[T], *, ahead: int) -> Iterator[R]:
         """Apply *function* to each item in the pool; yield results in order, at most *ahead* of them waiting.
@@ -42,7 +46,9 @@ class Pipeline:
         waiting: deque[Future[R]] = deque()
         try:
             for item in items:
-                waiting.append(self._pool.submit(function, item))
+                waiting.append(future := self._pool.submit(function, item))
+                self._unfinished.add(future)
+                future.add_done_callback(self._unfinished.discard)
                 while len(waiting) > ahead or (waiting and waiting[0].done()):
                     yield waiting.popleft().result()
             while waiting:
@@ -51,9 +57,11 @@ class Pipeline:
             for future in waiting:
                 future.cancel()
 
-    def close(self) -> None:
-        """Drop what has not begun and wait for what runs."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+    def close(self, patience: float | None = None) -> None:
+        """Drop what has not begun and wait for what runs, but only *patience* seconds if given."""
+        self._pool.shutdown(wait=patience is None, cancel_futures=True)
+        if patience is not None:
+            wait(tuple(self._unfinished), timeout=patience)
 
     def __enter__(self) -> Self:
         return self
@@ -61,7 +69,7 @@ class Pipeline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self.close(None if error is None else PATIENCE)
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -42,6 +43,12 @@ def say(lines: Iterable[str]) -> None:
 def record(value: Any) -> None:
     """Print one JSON object: ASCII only, so that no name can write to the terminal."""
     click.echo(json.dumps(_plain(value), indent=2))
+
+
+def line(value: Any) -> None:
+    """Print one JSON object in one line, for a reader who takes them as they come."""
+    click.echo(json.dumps(_plain(value)))
+    sys.stdout.flush()
 
 
 def records(values: Iterable[Any]) -> None:
@@ -110,9 +117,10 @@ def facts(info: Mapping[str, Any]) -> dict[str, object]:
     return {name: value for name, value in shown.items() if value != 0 or name == "images"}
 
 
-def changed(done: Report) -> bool:
-    """Whether a run did anything worth a line."""
-    return any(getattr(done, name) for name in _COUNTS if name not in ("unchanged", "missing"))
+def changed(done: Report, missing: int) -> bool:
+    """Whether a run did anything worth a line, after one that found *missing* items missing."""
+    counts = (getattr(done, name) for name in _COUNTS if name not in ("unchanged", "missing"))
+    return done.missing > missing or any(counts)
 
 
 def report(done: Report, images: int) -> Iterator[str]:

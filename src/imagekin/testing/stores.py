@@ -146,6 +146,9 @@ def check_absence(open_store: Opener) -> None:
         expect_nearest(store, queries, 20, None, known(store, puts, ids[5:]))
         expect(store.vectors()[0].tolist() == ids[5:], "vectors() gives missing items")
         expect(sum(each.missing for each in store.known(None)) == 5, "known() does not tell which are missing")
+        expect([item.id for item in store.items()] == ids[5:], "items() gives missing items unasked")
+        missing = [item.id for item in store.items(Compare("missing", "==", True))]
+        expect(missing == ids[:5], "items() does not give the missing items to who asks for them")
         store.write(Batch(returned=ids[:2], removed=ids[18:]))
         expect_nearest(store, queries, 20, None, known(store, puts, ids[:2] + ids[5:18]))
         expect(store.found(ids[18:]) == {}, "removed items are still found")
@@ -199,6 +202,14 @@ def check_memory(open_store: Opener) -> None:
         expect([skip.path for skip in store.skips()] == [bad.path], "skips() does not list the skipped file")
         store.write(Batch(puts=[synthetic_put(5, synthetic_vectors(1)[0], file=bad)]))
         expect(list(store.skips()) == [], "a file that was indexed at last still counts as skipped")
+        store.write(Batch(skips=[(bad, "it is gone"), (FileInfo("/q", -1, 0), "it is a pipe")]))
+        store.write(Batch(unskips=[bad.path, "/never/skipped"]))
+        expect([skip.path for skip in store.skips()] == ["/q"], "unskips did not forget just that file")
+        store.set_root("/p", "none")
+        store.forget_root("/p/\udcff")
+        store.forget_root("/never/known")
+        expect(store.roots() == {"/p": "none"}, f"forgetting a folder left {store.roots()}")
+        expect(store.count() == 2, "forgetting a folder took its items along")
 
 
 def check_whole(open_store: Opener) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -38,13 +39,33 @@ def command(
     Without a FOLDER, every folder that the collection knows. Ctrl-C at any moment leaves a good collection.
     """
     with settings.open(create=True, **how) as photos:
+        if follow:
+            return _follow(settings, photos, folders, label_from=label_from, force=force)
         with progress.bar(settings) as step:
             report = photos.index(*folders, label_from=label_from, force=force, progress=step)
         _print(settings, report, photos)
-        if follow and not report.interrupted:
-            progress.note(settings, "Following what changes; Ctrl-C ends it.")
-            photos.watch(*folders, label_from=label_from, on_report=lambda each: _print_change(settings, each))
-        return INTERRUPTED if report.interrupted or follow else 0
+        return INTERRUPTED if report.interrupted else 0
+
+
+def _follow(settings: Settings, photos: Collection, folders: tuple[str, ...], **how: Any) -> int:
+    """Index and stay, with a bar for the first run only."""
+    last: Report | None = None
+    with ExitStack() as bar:
+
+        def tell(report: Report) -> None:
+            nonlocal last
+            if settings.json:
+                output.line(report)
+            elif last is None:
+                bar.close()
+                _print(settings, report, photos)
+                progress.note(settings, "Following what changes; Ctrl-C ends it.")
+            elif not settings.quiet and output.changed(report, last.missing):
+                output.say(output.summary(report))
+            last = report
+
+        photos.watch(*folders, on_report=tell, progress=bar.enter_context(progress.bar(settings)), **how)
+    return INTERRUPTED
 
 
 def _print(settings: Settings, report: Report, photos: Collection) -> None:
@@ -52,11 +73,3 @@ def _print(settings: Settings, report: Report, photos: Collection) -> None:
         output.record(report)
     elif not settings.quiet:
         output.say(output.report(report, len(photos)))
-
-
-def _print_change(settings: Settings, report: Report) -> None:
-    """Print what a watched folder brought, unless it brought nothing."""
-    if settings.json:
-        output.record(report)
-    elif not settings.quiet and output.changed(report):
-        output.say(output.summary(report))

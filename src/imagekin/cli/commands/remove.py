@@ -17,21 +17,24 @@ MANY: Final = 10
 @click.command("remove")
 @click.argument("ids", type=NUMBER, nargs=-1, metavar="[ID]...")
 @filtered
+@click.option("--root", metavar="FOLDER", help="Forget this indexed folder, and all its pictures.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @shared
 @click.pass_obj
-def command(settings: Settings, /, ids: tuple[int, ...], yes: bool, **filters: Any) -> int:
+def command(settings: Settings, /, ids: tuple[int, ...], root: str | None, yes: bool, **filters: Any) -> int:
     """Take pictures out of the collection, by ID or by filter. The picture files themselves are never touched.
 
-    A removed picture comes back when its folder is indexed again.
+    A removed picture comes back when its folder is indexed again. --root also ends the indexing of that folder.
     """
-    if not ids and not any(filters.values()):
-        raise click.UsageError("Give IDs, --under, --label or --where.")
+    chosen = bool(ids) or any(filters.values())
+    if chosen == (root is not None):
+        raise click.UsageError("Give IDs, --under, --label or --where; or else --root alone.")
     with settings.open() as photos:
-        if not yes and not _agreed(photos.count(**filters) if any(filters.values()) else len(ids)):
+        asked = filters if root is None else {"under": root}
+        if not yes and not _agreed(photos.count(**asked) if any(asked.values()) else len(ids)):
             click.echo("Nothing was removed.", err=True)
             return 1
-        removed = photos.remove(ids or None, **filters)
+        removed = photos.remove(ids or None, **filters) if root is None else photos.forget_root(root)
     if settings.json:
         output.record({"removed": removed})
     elif not settings.quiet:
