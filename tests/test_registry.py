@@ -66,6 +66,16 @@ def test_a_missing_package_is_answered_with_the_pip_command(entry: Entry, packag
     )
 
 
+@pytest.mark.parametrize("target", ["imagekin.index.no_such_module:Thing", "imagekin.distance:NoSuchClass"])
+def test_a_part_of_the_package_itself_that_is_absent_is_not_called_another_package(target: str) -> None:
+    with pytest.raises(MissingPackageError) as caught:
+        registry(dial=Entry(target, "engines", "")).load("dial")
+    assert str(caught.value) == (
+        f"the gadget 'dial' should be {target}, which is not installed; install it anew with: "
+        'pip install --force-reinstall "imagekin"'
+    )
+
+
 def test_a_package_whose_distribution_has_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)  # as Python marks what must not be found
     with pytest.raises(MissingPackageError, match='pip install "faiss-cpu"'):

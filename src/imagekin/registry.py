@@ -84,16 +84,29 @@ class Registry(Mapping[str, Entry]):
 
         Raises:
             UnknownNameError: no such row; the message lists the known names.
-            MissingPackageError: a package it needs is not installed; the message is the pip command.
+            MissingPackageError: a package it needs is not installed (the message is the pip command), or lacks what the
+                row names.
         """
         row = self[name]
         module, _, attribute = row.target.partition(":")
         if not row.installed():
             raise self._missing(name, ", ".join(row.requires))
         try:
-            return getattr(importlib.import_module(module), attribute)
+            found = importlib.import_module(module)
         except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] == __name__.partition(".")[0]:
+                raise self._incomplete(name, row.target) from error
             raise self._missing(name, error.name or str(error)) from error
+        if not hasattr(found, attribute):
+            raise self._incomplete(name, row.target)
+        return getattr(found, attribute)
+
+    def _incomplete(self, name: str, target: str) -> MissingPackageError:
+        package = target.partition(":")[0].partition(".")[0]
+        return MissingPackageError(
+            f"the {self.kind} {name!r} should be {target}, which is not installed; install it anew with: "
+            f'pip install --force-reinstall "{package}"'
+        )
 
     def _missing(self, name: str, packages: str) -> MissingPackageError:
         extra = self[name].extra

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -71,7 +72,7 @@ class App(click.Group):
 def _failed(error: BaseException, settings: Settings) -> int:
     """Say what went wrong, in one line unless it is about usage, and return the exit code."""
     if isinstance(error, click.ClickException):
-        error.show()
+        _show(error)
         return error.exit_code
     if isinstance(error, click.Abort | KeyboardInterrupt):
         if error.__cause__ is None:  # a question was being asked: leave its line
@@ -94,6 +95,16 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}{f': {error.filename!r}' if error.filename else ''}."
     return f"unexpected {type(error).__name__}: {error}; run the command again with --debug to see where."
+
+
+def _show(error: click.ClickException) -> None:
+    """What click says of wrong usage, which quotes arguments as they came."""
+    from imagekin import escape
+
+    text = io.StringIO()
+    error.show(text)
+    for line in text.getvalue().rstrip("\n").split("\n"):
+        click.echo(escape.terminal(line), err=True)
 
 
 def _say(sentence: str) -> None:
