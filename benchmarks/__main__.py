@@ -22,6 +22,7 @@ SECTIONS = {
     "rescan": "a second look at 100,000 unchanged files",
     "million": "1,000,000 stored vectors: disk, opening, latency, recall, memory",
     "defaults": "the default engine by size: ready when, latency, recall, memory, filters; a fast mode beside hnswlib",
+    "adapters": "what an engine's adapter adds to its library's own search",
     "quality": "precision@4, leave-one-out, over labelled pictures",
 }
 """Section, the module that measures it, to what it measures."""

@@ -275,6 +275,30 @@ def _quality(figures: Figures) -> Lines:
     ]
 
 
+def _adapters(figures: Figures) -> Lines:
+    measured = {name: found for name, found in figures["engines"].items() if "us" in found}
+    rows = [
+        [
+            f"`{name}`",
+            figure(found["us"]["library"]["p50"]),
+            figure(found["us"]["rerank"]["p50"]) if found["us"]["rerank"]["p50"] >= 1 else "",
+            figure(found["us"]["adapter"]["p50"]),
+            middle(found["added_us"]),
+            middle(found["batch_times"]),
+        ]
+        for name, found in measured.items()
+    ]
+    head = ["engine", "library µs", "re-ranking µs", "adapter µs", "added µs", f"batch of {figures['batch']:,}, times"]
+    return [
+        f"One query alone and batches, k = 10, among {figures['rows']:,} x {figures['dim']} made vectors, one thread: "
+        "the library's own call with the adapter's own settings, and `Index.search`, in turns on one structure. What "
+        "is added is taken query by query and leaves out the re-ranking by the stored vectors; for batches it is a "
+        "multiple.",
+        "",
+        *table(head, rows),
+    ]
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Figures], Lines]]] = {
     "index": ("Indexing", _index),
     "memory": ("Memory while indexing", _memory),
@@ -283,5 +307,6 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], Lines]]] = {
     "rescan": ("A folder in which nothing changed", _rescan),
     "million": ("A million images", _million),
     "defaults": ("The default engine", _defaults),
+    "adapters": ("Adapters", _adapters),
     "quality": ("Quality", _quality),
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -196,3 +198,24 @@ def test_a_file_that_the_library_cannot_read_is_one_sentence(engine: str, tmp_pa
     biggest.write_bytes(b"\0" * 1000)
     with pytest.raises(IndexingError, match=r"truncated or changed; delete"):
         type(index).open(folder, 16, **index.parameters)
+
+
+TOGETHER = """
+import sys
+import numpy as np
+from imagekin.index import create
+for engine in sys.argv[2:]:
+    index = create(f"{engine}:threads=1", 16)
+    index.build(range(600), np.random.default_rng(0).standard_normal((600, 16)))
+    index.save(f"{sys.argv[1]}/{engine}")
+    type(index).open(f"{sys.argv[1]}/{engine}", 16, **index.parameters).search(np.ones(16), 3)
+"""
+
+
+def test_usearch_leaves_the_libraries_that_are_loaded_after_it_alone(tmp_path: Path) -> None:
+    others = ["nmslib", "ngt", "lorann", "scann", "scalable-vs"]
+    for engine in ("usearch", *others):
+        make(engine)
+    words = [sys.executable, "-c", TOGETHER, str(tmp_path), "usearch", *others]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -22,6 +22,7 @@ from imagekin.types import Distances, Vectors
 
 METRICS: Final = ("cosine", "euclidean", "inner")
 
+_FLOAT: Final = np.dtype(np.float32)
 _VECDOT: Final[Any] = getattr(np, "vecdot", None)  # NumPy 2; three times as fast as einsum
 
 _SMALL: Final = 1e-16
@@ -50,14 +51,14 @@ def as_vectors(data: ArrayLike, dim: int | None = None, *, what: str = "vectors"
     Raises:
         InputError: wrong shape or length, not numbers, NaN or infinity.
     """
-    if type(data) is np.ndarray and data.dtype == np.float32 and data.ndim == 2 and data.flags.c_contiguous:
+    if type(data) is np.ndarray and data.dtype is _FLOAT and data.ndim == 2 and data.flags.c_contiguous:
         array: Vectors = data
     else:
         array = _converted(data, what=what, expected=_shape(dim))
     if array.ndim != 2 or (dim is not None and array.shape[1] != dim):
         raise InputError(f"{what} must have shape {_shape(dim)}, not {np.shape(data)}.")
     # one vector is finite if its sum of squares is; where that overflows, and for many, every element is looked at
-    if len(array) != 1 or not math.isfinite(np.vdot(array[0], array[0])):
+    if len(array) != 1 or not math.isfinite(np.vdot(array, array)):
         finite = np.isfinite(array).all(axis=1)
         if not finite.all():
             raise InputError(f"{what} must be finite; row {int(np.argmin(finite))} holds NaN or infinity.")
@@ -85,9 +86,9 @@ def _converted(data: ArrayLike, *, what: str, expected: str) -> Vectors:
 def normalized(vectors: Vectors) -> Vectors:
     """Rows scaled to length 1; a zero row stays zero.  Shape ``(n, dim)`` in and out."""
     if len(vectors) == 1:
-        length = math.sqrt(np.vdot(vectors[0], vectors[0]))
+        length = math.sqrt(np.vdot(vectors, vectors))
         if _SMALL < length < math.inf:
-            return vectors / np.float32(length)
+            return vectors / length
     norms: Vectors = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
     if len(norms) and not (norms.min() > _SMALL and norms.max() < np.inf):
         # squares of these do not fit into float32

@@ -68,9 +68,12 @@ class Annoy(Tuned):
         else:
             with ThreadPoolExecutor(self._threads) as pool:
                 lines = list(pool.map(lambda query: ask(query.tolist()), queries))
-        found, keys = np.full((len(lines), k), -1, np.int64), np.full((len(lines), k), np.inf, np.float32)
-        for line, (rows, distances) in enumerate(lines):
-            found[line, : len(rows)], keys[line, : len(rows)] = rows, distances
+        if all(len(rows) == k for rows, _ in lines):
+            found, keys = np.array([rows for rows, _ in lines]), np.array([keys for _, keys in lines], np.float32)
+        else:
+            found, keys = np.full((len(lines), k), -1, np.int64), np.full((len(lines), k), np.inf, np.float32)
+            for line, (rows, distances) in enumerate(lines):
+                found[line, : len(rows)], keys[line, : len(rows)] = rows, distances
         if self.metric == "cosine":
             return found, keys * keys / np.float32(2)  # Annoy says √(2 − 2 cos)
         if self.metric == "inner":

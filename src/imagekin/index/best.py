@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import lt
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -133,8 +132,12 @@ def _rescored(rows: Rows, queries: Vectors, found: NDArray[np.int64], k: int, me
 def settled(found: NDArray[np.int64], distances: Distances) -> bool:
     """Whether every line ascends strictly to a finite end and no row is missing, so that nothing is left to order."""
     if len(found) == 1 and distances.shape[1] <= _SHORT_LINE:
-        line = distances[0].tolist()  # Python is quicker than NumPy on so few numbers
-        return line[-1] < math.inf and min(found[0].tolist()) >= 0 and all(map(lt, line, line[1:]))
+        last = -math.inf  # Python is quicker than NumPy on so few numbers
+        for distance in distances.tolist()[0]:
+            if not distance > last:
+                return False
+            last = distance
+        return last < math.inf and -1 not in found.tolist()[0]
     ascending = bool((distances[:, :-1] < distances[:, 1:]).all())
     return ascending and bool((distances[:, -1] < np.inf).all()) and int(found.min()) >= 0
 

@@ -73,10 +73,13 @@ class Lorann(Tuned):
     def _reranks(self) -> Sequence[int]:
         return (1, 2, 4, 7, 10, 20, 40, 80)
 
+    def _visited(self, candidates: int, width: float) -> int:
+        """As many clusters as hold the candidates on average, at least."""
+        return min(self._lists, max(int(width), candidates * self._lists // len(self._rows) + 1))
+
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
         candidates, threads = max(k, K) * self._now.rerank, self._threads if len(queries) > 1 else 1
-        # at least as many clusters as hold the candidates on average
-        visited = min(self._lists, max(int(width), candidates * self._lists // len(self._rows) + 1))
+        visited = self._visited(candidates, width)
         asked = padded(queries, self._wide)
         found, keys = self._index.search(asked, k, visited, candidates, return_distances=True, n_threads=threads)
         if self.metric == "euclidean":

@@ -19,6 +19,8 @@ def converted(keys: NDArray[np.float32], metric: str) -> Distances:
     """Distances from the keys that most graphs rank by: ‖q − x‖² for euclidean, 1 − ⟨q, x⟩ otherwise; in place."""
     if metric == "inner":
         return np.subtract(keys, np.float32(1), out=keys)
+    if metric == "cosine" and len(keys) == 1 and keys.item(0) >= 0 and keys.item(-1) <= 2:
+        return keys  # one line, which ascends, needs no clipping
     np.maximum(keys, 0, out=keys)
     return np.sqrt(keys, out=keys) if metric == "euclidean" else np.minimum(keys, 2, out=keys)
 

@@ -94,10 +94,11 @@ class Ngt(Tuned):
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
         # how far NGT looks depends on its worst hit: the width is tuned for ten
         reach = max(k, K)
-        found, distances = (
-            np.full((len(queries), reach), -1, np.int64),
-            np.full((len(queries), reach), np.inf, np.float32),
-        )
+        if len(queries) == 1 and self._lossy():
+            rows = self._index.search(queries[0], reach, width, with_distance=False)
+            return rows[None].astype(np.int64), np.zeros((1, len(rows)), np.float32)
+        shape = len(queries), reach
+        found, distances = np.full(shape, -1, np.int64), np.full(shape, np.inf, np.float32)
         if len(queries) == 1 or width != self._told:
             # a batch is searched at the epsilon that is set for all threads
             for line, query in enumerate(queries):

@@ -93,10 +93,14 @@ class RaBitQIVF(Tuned):
     def _reranks(self) -> Sequence[int]:
         return (1, 2, 3, 5, 10, 20, 50)
 
+    def _visited(self, k: int, width: float) -> int:
+        """As many lists as hold twice k rows on average, at least."""
+        lists = int(self._index.num_clusters)
+        return min(lists, max(int(width), 2 * k * lists // len(self._rows) + 1))
+
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
-        asked, lists = self._coded(queries), self._index.num_clusters
-        # as many lists as hold twice k rows on average
-        visited = min(lists, max(int(width), 2 * k * lists // len(self._rows) + 1))
+        asked = self._coded(queries)
+        visited = self._visited(k, width)
         within = min(k, self._index.num_points)
         found, keys = self._index.search(asked, within, visited, num_threads=self._threads if len(asked) > 1 else 1)
         # the library pads with its largest number, which is −1 when it has a sign

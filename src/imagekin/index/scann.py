@@ -91,10 +91,13 @@ class Scann(Tuned):
     def _reranks(self) -> Sequence[int]:
         return (1, 2, 4, 7, 10, 20, 40, 80)
 
+    def _visited(self, candidates: int, width: float) -> int:
+        """As many lists as hold the candidates on average, at least."""
+        return min(self._lists, max(int(width), candidates * self._lists // len(self._rows) + 1))
+
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
         candidates, within = max(k, K) * self._now.rerank, min(k, len(self._rows) - self._rows.dead)
-        # at least as many lists as hold the candidates on average
-        visited = min(self._lists, max(int(width), candidates * self._lists // len(self._rows) + 1))
+        visited = self._visited(candidates, width)
         many = len(queries) > 1 and self._threads > 1
         found, keys = self._index.search_batched(queries, within, candidates, visited, many, _BATCH)
         # a line that is short ends in row 0 at NaN

@@ -213,7 +213,7 @@ class Tuned(Index):
         # where a large part of the rows is wanted, libraries run short, repeat rows or crash
         if width is None or now.hopeless or 4 * k > self._built:
             return self._exactly(queries, k, allowed)
-        if self.metric == "cosine" and not queries[:, 0].all():
+        if self.metric == "cosine" and (queries.item(0) == 0 if len(queries) == 1 else not queries[:, 0].all()):
             return self._around_zeros(queries, k, (width, allowed))
         found, distances = self._ask(queries, k, width, allowed)
         return found if self._order is None else self._order.take(found), distances

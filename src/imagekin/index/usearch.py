@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+import importlib
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 import numpy as np
-import usearch.index
 from numpy.typing import NDArray
 
 from imagekin.errors import InputError
@@ -17,6 +20,13 @@ from imagekin.index.native import converted
 from imagekin.index.rows import Mask
 from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
+
+if sys.platform == "linux":
+    # USearch loads a library that holds parts of the C++ library into everybody's view, and what is loaded later would
+    # take these for its own: NMSLIB and NGT then raise, LoRANN and SVS misread files, ScaNN ends the process
+    with suppress(OSError):
+        ctypes.CDLL("libstdc++.so.6", mode=ctypes.RTLD_GLOBAL)
+usearch: Any = importlib.import_module("usearch.index")
 
 _FILE: Final = "graph.usearch"
 _HALF: Final = 65504.0
@@ -70,7 +80,7 @@ class USearch(Tuned):
         words = self.parameters
         kind = "l2sq" if self.metric == "euclidean" else "cos" if words["dtype"] == "i8" else "ip"
         expansion = {"connectivity": words["M"], "expansion_add": words["ef_construction"]}
-        return usearch.index.Index(ndim=self.dim, metric=kind, dtype=words["dtype"], **expansion)
+        return usearch.Index(ndim=self.dim, metric=kind, dtype=words["dtype"], **expansion)
 
     def _fill(self, rows: NDArray[np.int64]) -> None:
         self._index = self._empty()
