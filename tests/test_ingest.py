@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 import imagekin
-from imagekin import files, images, sweep
+from imagekin import decoders, files, images, sweep
 from imagekin.collection import Collection
 from imagekin.errors import InputError, StoreError
 from imagekin.progress import Progress
 from imagekin.types import FileInfo, Report
 from tests.pictures import folder, picture, save
+
+NO_MEMORY = "too large: there is not enough memory to decode it"
 
 
 @pytest.fixture
@@ -378,6 +380,25 @@ def test_a_folder_that_never_was_is_refused(tmp_path: Path, photos: Collection) 
         photos.index(tmp_path / "nowhere")
     with pytest.raises(InputError, match="no folder was given"):
         photos.index()
+
+
+def test_want_of_memory_is_no_fault_of_the_file(
+    tmp_path: Path, photos: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = folder(tmp_path / "p", ["a.png", "b.jpg", "c.png"])
+
+    def starved(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(decoders, "opened", starved)  # inside the decoder
+    monkeypatch.setattr(decoders, "Jpeg", starved)
+    assert [skip.reason for skip in photos.index(root).skipped] == [NO_MEMORY] * 3
+    monkeypatch.undo()
+    monkeypatch.setattr(photos.embedder, "prepare", starved)  # and after it
+    assert [skip.reason for skip in photos.index(root).skipped] == [NO_MEMORY] * 3
+    monkeypatch.undo()
+    assert counts(photos.index(root)) == {"added": 3}
+    assert list(photos.skips()) == []
 
 
 def test_force_embeds_again(tmp_path: Path, photos: Collection, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,3 +71,22 @@ def test_leaving_early_drops_what_has_not_begun() -> None:
 def test_batched_keeps_order_and_rest() -> None:
     assert list(batched(range(5), 2)) == [[0, 1], [2, 3], [4]]
     assert list(batched([], 3)) == []
+
+
+def test_stopping_does_not_wait_for_what_cannot_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imagekin.pipeline.PATIENCE", 0.01)
+    begun, gate, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def endless(_: int) -> None:
+        begun.set()
+        gate.wait(60)
+        ended.set()
+
+    with pytest.raises(KeyboardInterrupt), Pipeline(1) as pipeline:
+        results = pipeline.map(endless, [1, 2], ahead=0)
+        threading.Thread(target=lambda: next(results, None), daemon=True).start()
+        assert begun.wait(20)
+        raise KeyboardInterrupt
+    assert not ended.is_set()  # here before the work was over
+    gate.set()
+    assert ended.wait(20)
