@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from imagekin import exif, images
 from tests.encoded import difference, encoded, scene
@@ -38,6 +39,27 @@ def test_each_format_is_turned_upright(name: str, value: int) -> None:
     assert (photo.width, photo.height) == photo.image.size == (64, 48)
     assert difference(photo.image, upright) < 3
     assert photo.image.info == {}
+
+
+@pytest.mark.parametrize("name", ["exif", "APP1"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_png_that_keeps_its_exif_as_text_is_turned_upright(name: str, packed: bool) -> None:
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    data = tags.tobytes().hex()
+    lines = "\n".join(data[at : at + 72] for at in range(0, len(data), 72))
+    text = PngInfo()
+    text.add_text(f"Raw profile type {name}", f"\n{name.lower()}\n{len(data) // 2:8}\n{lines}\n", zip=packed)
+    photo = images.decode(encoded(scene().transpose(Image.Transpose.ROTATE_90), "PNG", pnginfo=text))
+    assert (photo.width, photo.height) == (64, 48)
+    assert difference(photo.image, scene()) < 1
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\nexif\n  4\nzz", "\nexif\n  4\n4d4", "x" * 500])
+def test_text_that_is_no_exif_turns_nothing(text: str) -> None:
+    info = PngInfo()
+    info.add_text("Raw profile type exif", text)
+    assert images.decode(encoded(scene(), "PNG", pnginfo=info)).image.size == (64, 48)
 
 
 def test_a_pillow_image_is_turned_like_its_file_and_left_as_it_was() -> None:

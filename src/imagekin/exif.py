@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from PIL import Image
 
 _ORIENTATION: Final = 0x0112
 _SHORT: Final = 3
+_TEXTS: Final = ("Raw profile type exif", "Raw profile type APP1")
 
 SIDEWAYS: Final = 5
 """From this orientation on, width and height change places."""
@@ -22,6 +24,21 @@ _TURNS: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+
+def block(info: Mapping[Any, Any]) -> bytes:
+    """The EXIF block among what Pillow read beside a picture; empty when there is none.
+
+    Programs that wrote PNG before its eXIf chunk was settled kept the block as hexadecimal text behind three lines.
+    """
+    found = info.get("exif")
+    if isinstance(found, bytes):
+        return found
+    text = next((info[name] for name in _TEXTS if isinstance(info.get(name), str)), "")
+    try:
+        return bytes.fromhex("".join(text.split("\n")[3:]))
+    except ValueError:
+        return b""
 
 
 def orientation(block: bytes) -> int:

@@ -200,8 +200,7 @@ def _decode_other(data: bytes, kind: str | None, limits: Limits) -> Photo:
 
 def _photo(image: Image.Image, size: tuple[int, int], name: str) -> Photo:
     """RGB and upright; the metadata is dropped, as it would describe the picture wrongly from here on."""
-    block = image.info.get("exif")
-    turn = exif.orientation(block) if isinstance(block, bytes) else 1
+    turn = exif.orientation(exif.block(image.info))
     shown = exif.turned(to_rgb(image), turn)
     if shown is not image or name:
         shown.info = {}
