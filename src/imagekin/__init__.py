@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from imagekin import datasets as datasets
     from imagekin.collection import Collection as Collection
     from imagekin.errors import ImagekinError as ImagekinError
     from imagekin.evaluation import evaluate as evaluate
@@ -30,6 +31,8 @@ _NAMES: Final = {
     "open": "imagekin.opening",
 }
 
+_MODULES: Final = frozenset({"datasets"})
+
 __all__ = [
     "Collection",
     "Hit",
@@ -39,6 +42,7 @@ __all__ = [
     "Skipped",
     "__version__",
     "collections",
+    "datasets",
     "evaluate",
     "open",
 ]
@@ -46,6 +50,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that ``import imagekin`` stays quick."""
+    if name in _MODULES:
+        return importlib.import_module(f"imagekin.{name}")
     if name not in _NAMES:
         raise AttributeError(f"module 'imagekin' has no attribute {name!r}")
     return getattr(importlib.import_module(_NAMES[name]), name)
