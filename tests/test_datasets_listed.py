@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from imagekin import datasets, fetch
-from imagekin.datasets import gather, hosts, manifest
+from imagekin.datasets import hosts, manifest
 from imagekin.datasets.base import Dataset
 from imagekin.datasets.job import Step
 from imagekin.errors import DatasetError
@@ -319,13 +319,16 @@ def test_a_full_disk_ends_the_run(site: Site, tmp_path: Path, monkeypatch: pytes
     assert len(product(url, tmp_path / "p")) == 6
 
 
+@pytest.mark.parametrize("place", ["imagekin.datasets.gather._checked", "imagekin.datasets.gather._Run.missing"])
 def test_a_fault_in_a_thread_ends_the_run_and_is_told(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    monkeypatch.setattr(gather, "_checked", lambda _: 1 // 0)
-    from imagekin.errors import ImagekinError
+    def fault(*_: object) -> Iterator[Any]:
+        yield from ()
+        raise ZeroDivisionError
 
-    with pytest.raises(ImagekinError, match="ZeroDivisionError"):
+    monkeypatch.setattr(place, fault if "missing" in place else lambda _: 1 // 0)
+    with pytest.raises(DatasetError, match=r"failed unexpectedly \(ZeroDivisionError.*what has come is kept"):
         product(offer(site, [entry(site, 0)], 1), tmp_path / "p")
 
 

@@ -21,7 +21,7 @@ from imagekin.datasets.base import FAILURES
 from imagekin.datasets.hosts import Hosts, Row
 from imagekin.datasets.job import IMAGES, Job, Step
 from imagekin.datasets.web import Passing, Web, asked
-from imagekin.errors import FetchError, ImageError, ImagekinError
+from imagekin.errors import DatasetError, FetchError, ImageError, ImagekinError
 
 SECONDS: Final = 60.0
 """The longest that one picture may take, however steadily it drips."""
@@ -124,19 +124,16 @@ class _Run:
             self.job.options.progress(Step("Fetching", self.there, self.total, "images", len(self.failures)))
 
     def work(self, hosts: Hosts) -> None:
-        """Take rows until there are none."""
-        while (turn := hosts.take()) is not None:
-            try:
+        """Take rows until there are none; a thread must not die in silence, or the run would wait for ever."""
+        try:
+            while (turn := hosts.take()) is not None:
                 self._one(hosts, *turn)
-            except ImagekinError as error:
-                self._end(hosts, turn[0], error)
-            except Exception as error:  # a thread must not die in silence, or the run would wait for ever
-                self._end(hosts, turn[0], ImagekinError(f"cannot fetch {turn[0].url[:200]!r}: {error!r}."))
-
-    def _end(self, hosts: Hosts, row: Row, error: ImagekinError) -> None:
-        hosts.done(row, answered=True)
-        hosts.stop()
-        self._settled.put(error)
+        except ImagekinError as error:
+            self._settled.put(error)
+            hosts.stop()
+        except Exception as error:
+            self._settled.put(DatasetError(f"the download failed unexpectedly ({error!r}); what has come is kept."))
+            hosts.stop()
 
     def _one(self, hosts: Hosts, row: Row, tries: int) -> None:
         if hosts.is_dead(row):
