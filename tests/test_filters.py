@@ -20,7 +20,7 @@ ROWS: list[tuple[Any, ...]] = [
     (1, "/p/cat/a.jpg", 100, 1_000_000_000, 640, 480, "cat", '{"price": 5, "colour": "red"}'),
     (2, "/p/dog/b.jpg", 200, 2_000_000_000, 1024, 768, "dog", json.dumps(ODD)),
     (3, "/p/dog2/c.png", 300, 3_000_000_000, 2048, 100, None, '{"price": 7.5}'),
-    (4, "/p/it's 100%_\\.jpg", 400, 4_000_000_000, 10, 10, "it's", '{"colour": "blue"}'),
+    (4, "/p/it's 100%_\\.jpg", 400, 4_000_000_000, 10, 10, "it's", '{"colour": "blue", "price": "n/a"}'),
 ]
 
 
@@ -52,7 +52,9 @@ def matching(condition: Filter | None) -> list[int]:
         ("100 < width <= 1024", [1, 2]),
         ("1000 <= width", [2, 3]),
         ("pixels > 300000", [1, 2]),
-        ("price > 5", [3]),
+        ("price > 5", [3]),  # text is not above a number
+        ("price < 'o'", [4]),
+        ("price > 'a' or price <= 5", [1, 4]),
         ("price >= 5 and colour == 'red'", [1]),
         ("colour != 'red'", [2, 3, 4]),
         ("not price > 5", [1, 2, 4]),  # a comparison with an absent value does not hold

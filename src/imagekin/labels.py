@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from imagekin.errors import InputError
 
+_NUMBER: Final = re.compile(r"-?(?:(?:0|[1-9][0-9]{0,30})(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_CODE: Final = re.compile(r"0[0-9]+")
 MAX_ROWS: Final = 20_000_000
 _NOTHING: Final[tuple[str | None, dict[str, Any]]] = (None, {})
 
@@ -54,9 +57,11 @@ class Table:
 
     Args:
         path: a UTF-8 CSV file with a header line that has the column ``path`` and perhaps ``label``; other columns
-            become metadata, as numbers where they read as numbers.
+            become metadata, as numbers where they are written as numbers.  A column in which one value begins with a
+            needless zero (``007``) holds codes, which all stay text.
 
     Attributes:
+        columns: names of the further columns.
         asked: whether a label was asked for.
         used: whether a row fitted.
     """
@@ -72,17 +77,26 @@ class Table:
                     raise InputError(
                         f"the label file {path} has no column 'path'; its first line must be: path,label,…."
                     )
+                self.columns = frozenset(reader.fieldnames or ()) - {"path", "label", ""}
                 for row in reader:
                     name = row.pop("path") or ""
                     row.pop("", None)
                     label = row.pop("label", None) or None
-                    extra = {key: typed(value) for key, value in row.items() if value not in (None, "")}
+                    extra = {key: value for key, value in row.items() if value not in (None, "")}
                     self._rows[os.path.normpath(os.path.join(base, name))] = (label, extra)
         except (OSError, csv.Error) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise InputError(
                 f"cannot read the label file {path} ({reason}); give parent, none, or a CSV file: path,label,…."
             ) from error
+        self._type()
+
+    def _type(self) -> None:
+        """Make numbers of what is written as numbers, except in columns of codes."""
+        rows = [extra for _, extra in self._rows.values()]
+        codes = {name for extra in rows for name, value in extra.items() if _CODE.fullmatch(value)}
+        for extra in rows:
+            extra.update((name, typed(value)) for name, value in extra.items() if name not in codes)
 
     def __call__(self, path: str) -> tuple[str | None, Mapping[str, Any]]:
         """The row of an absolute path; nothing for a path that is not in the file."""
@@ -97,12 +111,8 @@ class Table:
 
 
 def typed(text: str) -> int | float | str:
-    """A CSV value as int or float where it reads as a finite one, else as it stands."""
-    for kind in (int, float):
-        try:
-            value = kind(text)
-        except ValueError:
-            continue
-        if abs(value) < 2**63:
-            return value
-    return text
+    """A CSV value as int or float where it is written as one that a store can hold, else as it stands."""
+    if not _NUMBER.fullmatch(text.strip()):
+        return text
+    value = float(text) if set(text) & set(".eE") else int(text)
+    return value if abs(value) < 2**63 else text

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 
 from imagekin import files, labels
 from imagekin.errors import InputError
 from imagekin.store.base import Batch, Store
-from imagekin.store.filters import And, Not, Under
+from imagekin.store.filters import FIELDS, And, Not, Under
 from imagekin.types import Skipped
+
+log = logging.getLogger(__name__)
 
 
 class Roots:
@@ -89,12 +92,19 @@ class Roots:
         try:
             if rule not in self._tables:
                 self._tables[rule] = labels.rule(rule)
+                self._warn(rule)
             self.labels[path] = self._tables[rule]
         except InputError as error:
-            if path in self._named:
+            if path in self._named or path in self._given:
                 raise
             self.closed.append(path)
             self._skip(path, f"nothing in it was looked at: {str(error).rstrip('.')}")
+
+    def _warn(self, rule: str) -> None:
+        """Say, when a label file is first given, which of its columns are hidden by fields."""
+        hidden = sorted(getattr(self._tables[rule], "columns", frozenset()) & {*FIELDS})
+        if hidden and rule in self._given.values():
+            log.warning("%s has a column %r, which is also a field; in filters write meta[%r]", rule, *hidden[:1] * 2)
 
     def _miss(self, path: str) -> None:
         if (path in self._named or path in self.known) and not self._count(path):

@@ -39,6 +39,11 @@ class Meta(str):
     __slots__ = ()
 
 
+def is_field(name: str) -> bool:
+    """Whether a name in a filter is that of a field, and not of a metadata column."""
+    return name in FIELDS and not isinstance(name, Meta)
+
+
 @dataclass(frozen=True, slots=True)
 class Compare:
     """``field operator value``; an operator is one of ``== != < <= > >=``; None compares with == and != only."""
@@ -129,7 +134,7 @@ def _text(option: str, value: object) -> str:
 
 def metadata(condition: Filter | None) -> set[str]:
     """The names in a filter that are not those of fields, and so must be metadata columns."""
-    return {name for name in _names(condition) if isinstance(name, Meta) or name not in FIELDS}
+    return {name for name in _names(condition) if not is_field(name)}
 
 
 def asks(condition: Filter | None, field: str) -> bool:
@@ -217,7 +222,7 @@ def _field(node: ast.expr) -> str | None:
 
 def _suited(value: Value, field: str) -> Value:
     """The value, if it is of a kind that the field can have."""
-    if value is None or field not in FIELDS or isinstance(field, Meta) or isinstance(value, str) is (field in _TEXTS):
+    if value is None or not is_field(field) or isinstance(value, str) is (field in _TEXTS):
         return value
     if field in _TEXTS:
         raise InputError(f"{field} is text, and {value!r} in the filter is not; write it in quotes: {str(value)!r}.")

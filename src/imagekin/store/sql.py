@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from imagekin.store.base import as_text
-from imagekin.store.filters import And, Compare, Contains, Filter, In, Meta, Not, Or, Under, Value
+from imagekin.store.filters import And, Compare, Contains, Filter, In, Not, Or, Under, Value, is_field
 
 _COLUMNS: Final = {
     "id": "item.id",
@@ -23,6 +23,7 @@ _COLUMNS: Final = {
     "missing": "item.missing",
 }
 _SIGNS: Final = {"==": "IS", "!=": "IS NOT", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_ORDER: Final = frozenset({"<", "<=", ">", ">="})
 _MANY: Final = 100
 _SEPARATOR: Final = os.sep.encode()
 _AFTER_SEPARATOR: Final = bytes([_SEPARATOR[0] + 1])
@@ -48,8 +49,8 @@ class Condition:
                 return self._joined(" OR ", parts) if parts else "0"
             case Not(part):
                 return f"(NOT coalesce({self._compile(part)}, 0))"
-            case Compare(field, operator, value):
-                return f"({self._column(field)} {_SIGNS[operator]} {self._bind(value, field)})"
+            case Compare():
+                return self._compare(node)
             case In(field, values) if None in values:  # NULL is in no list
                 others = In(field, tuple(value for value in values if value is not None))
                 return self._compile(Or((others, Compare(field, "==", None))))
@@ -60,20 +61,25 @@ class Condition:
                 return f"({self._column(field)} IN (SELECT value FROM json_each({self._bind(json.dumps(values))})))"
             case Contains(field, text):
                 return f"(instr({self._column(field)}, {self._bind(text, field)}) > 0)"
-            case Under(()):
-                return "0"
             case Under(folders) if len(folders) <= _MANY:
-                return "(" + " OR ".join(self._under(folder) for folder in folders) + ")"
+                return "(" + " OR ".join(self._under(folder) for folder in folders) + ")" if folders else "0"
             case Under(folders):
                 return self._under_many(folders)
+
+    def _compare(self, node: Compare) -> str:
+        field, sign = node.field, _SIGNS[node.operator]
+        compared = f"{self._column(field)} {sign} {self._bind(node.value, field)}"
+        if node.operator not in _ORDER or is_field(field):
+            return f"({compared})"
+        kind = "=" if isinstance(node.value, str) else "<>"  # a column may hold both, and SQLite has text above all
+        return f"({compared} AND typeof({self._column(field)}) {kind} 'text')"
 
     def _joined(self, word: str, parts: Sequence[Filter]) -> str:
         return "(" + word.join(self._compile(part) for part in parts) + ")"
 
     def _column(self, field: str) -> str:
-        known = None if isinstance(field, Meta) else _COLUMNS.get(field)
-        if known:
-            return known
+        if is_field(field):
+            return _COLUMNS[field]
         if _plain(field):
             return f"json_extract(item.metadata, {self._bind(_quoted(field))})"
         return f"(SELECT each.value FROM json_each(item.metadata) AS each WHERE each.key = {self._bind(field)})"
