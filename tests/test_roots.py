@@ -217,6 +217,9 @@ def test_a_label_file_that_is_gone_stops_only_its_own_folder(tmp_path: Path, pho
     assert list(reasons(report)) == [str(root / "sub")]
     assert "label file" in reasons(report)[str(root / "sub")]
     assert [item.label for item in photos.items(under=root / "sub")] == ["tiger"]
+    for folders in ([], [root / "sub"]):
+        with pytest.raises(InputError, match="label file"):
+            photos.index(*folders, label_from=str(table))
     with pytest.raises(InputError, match="label file"):
         photos.index(root / "sub")
 
