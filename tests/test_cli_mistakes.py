@@ -52,6 +52,7 @@ def test_wrong_usage_quotes_nothing_raw(arguments: tuple[str, ...]) -> None:
         (("list", "--where", "widht > 1"), "Did you mean 'width'?"),
         (("remove", "-y", "--where", "lable != 'dalmatian'"), "Did you mean 'label'?"),
         (("remove", "-y", "1", "--under", ""), "'' names no folder"),
+        (("remove", "1", "99999"), "the collection has no item 99999"),
         (("index", ""), "'' names no folder"),
         (("index", "--model", "pixels(side='a')"), "side must be a whole number from 1 to 64, not 'a'."),
         (("list", "-c", "milvus://host/photos"), "is an address (milvus)"),

@@ -34,6 +34,7 @@ def command(settings: Settings, /, ids: tuple[int, ...], root: str | None, yes: 
         if not yes and not _agreed(photos.count(**asked) if any(asked.values()) else len(ids)):
             click.echo("Nothing was removed.", err=True)
             return 1
+        photos.get(ids)  # an id that is not there is an error here as it is elsewhere
         removed = photos.remove(ids or None, **filters) if root is None else photos.forget_root(root)
     if settings.json:
         output.record({"removed": removed})
