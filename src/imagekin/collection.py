@@ -209,7 +209,7 @@ class Collection:
         after: int = 0,
         limit: int | None = None,
     ) -> Iterator[Item]:
-        """The items that fit a filter, by id, from the first above *after*."""
+        """The items that fit a filter, by id, from the first above *after*; missing ones if it asks for ``missing``."""
         condition = queries.condition(self.store, under=under, label=label, where=where)
         return queries.pages(self.store, condition, after, limit)
 
