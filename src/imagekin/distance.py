@@ -59,9 +59,10 @@ def as_vectors(data: ArrayLike, dim: int | None = None, *, what: str = "vectors"
         raise InputError(f"{what} must have shape {_shape(dim)}, not {np.shape(data)}.")
     # one vector is finite if its sum of squares is; where that overflows, and for many, every element is looked at
     if len(array) != 1 or not math.isfinite(np.vdot(array, array)):
-        finite = np.isfinite(array).all(axis=1)
+        finite = np.isfinite(array)
         if not finite.all():
-            raise InputError(f"{what} must be finite; row {int(np.argmin(finite))} holds NaN or infinity.")
+            row = int(np.argmin(finite.all(axis=1)))
+            raise InputError(f"{what} must be finite; row {row} holds NaN or infinity.")
     return array
 
 
@@ -89,7 +90,8 @@ def normalized(vectors: Vectors) -> Vectors:
         length = math.sqrt(np.vdot(vectors, vectors))
         if _SMALL < length < math.inf:
             return vectors / length
-    norms: Vectors = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
+    with np.errstate(over="ignore"):
+        norms: Vectors = np.sqrt(_products(vectors, vectors))[:, None]
     if len(norms) and not (norms.min() > _SMALL and norms.max() < np.inf):
         # squares of these do not fit into float32
         exact = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
@@ -122,7 +124,8 @@ def rowwise(queries: Vectors, vectors: NDArray[np.float32], metric: str = "cosin
         return gaps
     if metric == "inner":
         return -_products(queries, vectors)
-    lengths: Distances = np.sqrt(_products(vectors, vectors))
+    with np.errstate(over="ignore"):
+        lengths: Distances = np.sqrt(_products(vectors, vectors))
     if lengths.size and not (lengths.min() > _SMALL and lengths.max() < np.inf):
         vectors = normalized(vectors.reshape(-1, vectors.shape[-1])).reshape(vectors.shape)
         lengths[:] = 1
