@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import imagekin
-from imagekin.labels import Table, typed
+from imagekin.errors import InputError
+from imagekin.labels import Table, canonical, typed
 from tests.pictures import folder
 
 
@@ -32,6 +33,14 @@ def table(place: Path, *rows: str) -> Path:
     path = place / "labels.csv"
     path.write_text("\n".join(rows))
     return path
+
+
+@pytest.mark.parametrize("wrong", ["", " ", 5, ["parent"]], ids=repr)
+def test_a_rule_is_a_word_or_a_file(wrong: Any) -> None:
+    with pytest.raises(InputError, match="labels come from 'parent', 'none' or a CSV file, not from"):
+        canonical(wrong)
+    assert canonical("parent") == "parent"
+    assert canonical("/a/../b.csv") == "/b.csv"
 
 
 def test_a_column_of_codes_stays_text(tmp_path: Path) -> None:

@@ -39,7 +39,13 @@ def rule(text: str) -> Labels:
 
 
 def canonical(text: str) -> str:
-    """The rule's text as it is stored: a CSV file by absolute path."""
+    """The rule's text as it is stored: a CSV file by absolute path.
+
+    Raises:
+        InputError: an empty text, or none at all.
+    """
+    if not isinstance(text, (str, os.PathLike)) or not str(text).strip():
+        raise InputError(f"labels come from 'parent', 'none' or a CSV file, not from {text!r}.")
     return text if text in ("parent", "none") else os.path.abspath(os.path.expanduser(text))
 
 
