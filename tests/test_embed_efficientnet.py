@@ -179,7 +179,7 @@ def test_precisions_have_fingerprints_of_their_own(monkeypatch: pytest.MonkeyPat
 def test_what_cannot_be_is_said() -> None:
     with pytest.raises(InputError, match="fp32, int8, not 'fp16'"):
         EfficientNetLite0(precision="fp16")
-    with pytest.raises(InputError, match="threads must be 1 or more, not 0"):
+    with pytest.raises(InputError, match="threads must be a whole number from 1 to 256, not 0"):
         EfficientNetLite0(threads=0)
 
 
