@@ -63,8 +63,8 @@ class Annoy(Tuned):
 
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
         ask = partial(self._index.get_nns_by_vector, n=k, search_k=max(k, int(width)), include_distances=True)
-        if len(queries) == 1:
-            lines = [ask(queries[0].tolist())]
+        if len(queries) == 1 or self._threads == 1:
+            lines = [ask(query) for query in queries.tolist()]
         else:
             with ThreadPoolExecutor(self._threads) as pool:
                 lines = list(pool.map(lambda query: ask(query.tolist()), queries))
