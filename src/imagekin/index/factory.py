@@ -20,7 +20,9 @@ from imagekin.index.rows import Rows
 
 _K: Final = 10
 _MANY: Final = 100
-_QUERIES: Final = 300
+_QUERIES: Final = 256
+"""What the exact scan answers in one pass over the rows."""
+
 _FEW: Final = 20
 """Held-out rows below which nothing is learnt."""
 
@@ -185,7 +187,7 @@ class _Probe:
         self._places: dict[int, NDArray[np.intp]] = {}
 
     def reaches(self, target: float, width: int, factor: int) -> bool:
-        """Whether recall is at the target, with room for what 300 queries leave to chance."""
+        """Whether recall is at the target, with room for what so many queries leave to chance."""
         recall, error = self.recall(width, factor)
         return recall - _ERRORS * error >= target
 
