@@ -18,6 +18,7 @@ from imagekin.index.best import Found
 from imagekin.index.effort import K
 from imagekin.index.native import own_folder
 from imagekin.index.rows import Mask
+from imagekin.index.silence import silenced
 from imagekin.index.tuned import COMMON, Tuned, check_epsilon
 from imagekin.types import Vectors
 
@@ -84,8 +85,9 @@ class Ngt(Tuned):
         self._index.batch_insert(vectors, num_threads=self._threads)
 
     def _discard(self, rows: NDArray[np.int64]) -> None:
-        for place in self._places(rows).tolist():
-            self._index.remove(place)
+        with silenced(2):  # it warns of the last row's removal
+            for place in self._places(rows).tolist():
+                self._index.remove(place)
 
     def _tell(self, width: float) -> None:
         self._told = width

@@ -18,6 +18,7 @@ from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
 
 _FILE: Final = "engine.symphonyqg"
+_SHORT: Final = "could not produce k"
 _NARROWEST: Final = 64
 """Elements that the library's rotation needs; shorter vectors are padded with zeros."""
 
@@ -66,7 +67,16 @@ class SymphonyQG(Tuned):
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
         asked = padded(queries, self._wide)
         threads = self._threads if len(asked) > 1 else 1
-        found, keys = self._index.search_batch(asked, k, max(int(width), k), threads)
+        try:
+            found, keys = self._index.search_batch(asked, k, max(int(width), k), threads)
+        except RuntimeError as error:
+            if _SHORT not in str(error):
+                raise
+            # k rows cannot be reached; the caller answers the queries that find none
+            if len(queries) == 1:
+                return np.full((1, k), -1, np.int64), np.full((1, k), np.inf, np.float32)
+            lines = [self._ask(query[None], k, width, allowed) for query in queries]
+            return np.concatenate([line[0] for line in lines]), np.concatenate([line[1] for line in lines])
         return found.astype(np.int64), converted(keys, self.metric)
 
     def _write(self, folder: Path) -> None:
