@@ -23,7 +23,7 @@ from imagekin.collection import Collection
 from imagekin.errors import ImagekinError
 from imagekin.index import ENGINES, parse, saved
 from imagekin.testing.answers import check_answer
-from tests.engine_children import NAMES, Children, Subject, Trial, need, unlike
+from tests.engine_children import NAMES, ROOT, Children, Subject, Trial, need, unlike
 from tests.pictures import folder, picture, save
 
 PICTURES: Final = 560
@@ -186,3 +186,27 @@ def test_a_senseless_engine_is_refused_and_changes_nothing(spec: str, tmp_path: 
 
 def test_every_engine_of_the_table_is_tried() -> None:
     assert {parse(spec)[0] for spec in NAMES} == set(ENGINES)
+
+
+MISSING: Final = """
+import json, sys
+from imagekin.index import ENGINES, create
+for entry in ENGINES.values():
+    sys.modules.update(dict.fromkeys(entry.requires))  # None there: such a package cannot be found
+for name, entry in ENGINES.items():
+    if entry.requires:
+        try:
+            create(name, 8)
+        except Exception as error:
+            print(json.dumps([name, f"{type(error).__name__}: {error}"]))
+"""
+
+
+def test_an_engine_that_is_not_installed_answers_with_its_pip_command() -> None:
+    done = subprocess.run([sys.executable, "-c", MISSING], cwd=ROOT, capture_output=True, text=True, check=True)
+    said = dict(map(json.loads, done.stdout.splitlines()))
+    assert set(said) == {name for name, entry in ENGINES.items() if entry.requires}
+    for name, sentence in said.items():
+        package = f"imagekin[{ENGINES[name].extra}]" if ENGINES[name].extra else "faiss-cpu"
+        assert sentence.startswith(f"MissingPackageError: the engine {name!r} needs a package that is not installed (")
+        assert sentence.endswith(f'; install it with: pip install "{package}"')
