@@ -171,3 +171,24 @@ def test_a_damaged_vector_is_named_and_healed_by_a_new_one(folder: Path) -> None
         store.write(Batch(puts=[PUTS[6]]))
         expect_nearest(store, QUERIES, 10, None, known(store, PUTS))
         assert store.check() == []
+
+
+def test_pages_that_lead_in_circles_end(tmp_path: Path) -> None:
+    """A table's page that stands in the place of another gives its rows twice: said so, and never read for ever."""
+    with contextlib.closing(SqliteStore(tmp_path)) as store:
+        filled(store, 400)
+    path, told = tmp_path / "collection.db", 0
+    data = path.read_bytes()
+    size = int.from_bytes(data[16:18], "big")
+    leaves = [at for at in range(size, len(data), size) if data[at] == 13]  # leaf pages of tables
+    for first, second in zip(leaves, leaves[1:], strict=False):
+        path.write_bytes(data[:second] + data[first : first + size] + data[second + size :])
+        shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+        try:
+            read_everything(tmp_path)
+        except StoreError as error:
+            assert is_one_sentence(error)
+            told += "out of order" in str(error)
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    assert told

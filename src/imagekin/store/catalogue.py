@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from imagekin.store import rows
 from imagekin.store.base import Batch, Known, Put, as_text
 from imagekin.store.blobs import Half, decode, encode, fault, numbers, sound
 from imagekin.store.database import Database, Row
+from imagekin.store.faults import damaged
 from imagekin.store.filters import Filter, asks
 from imagekin.store.sql import Condition
 from imagekin.types import Ids, Item, Skipped, Vectors
@@ -99,11 +101,10 @@ class Catalogue:
 
     def known(self, condition: Filter | None) -> Iterator[Known]:
         """All items that fit, page by page, by id."""
-        where, after = Condition(condition), 0
-        sql = f"SELECT {_KNOWN} FROM item WHERE {where.sql} AND id > ? ORDER BY id LIMIT {_PAGE}"
-        while page := self.database.all(sql, (*where.values, after)):
+        where = Condition(condition)
+        sql = f"SELECT {_KNOWN} FROM item WHERE {where.sql} AND id > ? ORDER BY id"
+        for page in self._pages(sql, where.values):
             yield from map(rows.known, page)
-            after = page[-1][0]
 
     def count(self, condition: Filter | None, missing: bool | None) -> int:
         """How many items fit."""
@@ -117,7 +118,9 @@ class Catalogue:
         where = Condition(condition)
         state = "1" if asks(condition, "missing") else "missing = 0"
         sql = f"SELECT {_ITEM} FROM item WHERE {where.sql} AND {state} AND id > ? ORDER BY id LIMIT ?"
-        return [rows.item(row) for row in self.database.all(sql, (*where.values, after, limit))]
+        page = self.database.all(sql, (*where.values, after, limit))
+        self._rising(page, after)
+        return [rows.item(row) for row in page]
 
     def found(self, ids: Sequence[int]) -> dict[int, Item]:
         """Those of the items that exist, by id."""
@@ -135,14 +138,12 @@ class Catalogue:
         Yields:
             The ids of a page; those of them that are present; the vectors of these, float16.
         """
-        after = 0
         sql = (
             "SELECT item.id, vector.data, vector.crc, item.missing FROM item JOIN vector ON vector.item = item.id "
-            f"WHERE item.revision > ? AND item.id > ? ORDER BY item.id LIMIT {_PAGE}"
+            "WHERE item.revision > ? AND item.id > ? ORDER BY item.id"
         )
-        while rows := self.database.all(sql, (since, after)):
-            after = rows[-1][0]
-            yield numbers(rows), *decode([row[:3] for row in rows if not row[3]], self.dim)
+        for page in self._pages(sql, (since,)):
+            yield numbers(page), *decode([row[:3] for row in page if not row[3]], self.dim)
 
     def changes(self, since: int) -> int:
         """How many items changed after revision *since*."""
@@ -168,6 +169,20 @@ class Catalogue:
             rows = [found[number] for number in wanted]
         found_ids, vectors = decode(rows, self.dim)
         return found_ids, vectors.astype(np.float32)
+
+    def _pages(self, sql: str, values: Sequence[Any]) -> Iterator[list[Row]]:
+        """Pages of rows by id, their first column; *sql* asks for those above its last value."""
+        after = 0
+        while page := self.database.all(f"{sql} LIMIT {_PAGE}", (*values, after)):
+            self._rising(page, after)
+            after = page[-1][0]
+            yield page
+
+    def _rising(self, page: list[Row], after: int) -> None:
+        """Refuse rows that are not in order: in a damaged file pages may lead in circles, and we would never end."""
+        numbers = [after, *(row[0] for row in page)]
+        if not all(map(operator.lt, numbers, numbers[1:])):
+            raise damaged(self.database.path, "its rows are out of order")
 
     def _each(self, sql: str, keys: Sequence[Any]) -> list[Row]:
         values = [os.fsencode(key) if isinstance(key, str) else key for key in keys]
@@ -255,10 +270,7 @@ class Catalogue:
         row = self.database.one(orphans)
         if row and row[0]:
             yield f"{row[0]} items have no vector; index their folders again with --force."
-        after = 0
-        sql = f"SELECT item, data, crc FROM vector WHERE item > ? ORDER BY item LIMIT {_PAGE}"
-        while rows := self.database.all(sql, (after,)):
-            for number, data, crc in rows:
+        for page in self._pages("SELECT item, data, crc FROM vector WHERE item > ? ORDER BY item", ()):
+            for number, data, crc in page:
                 if not sound(data, crc, self.dim):
                     yield fault(number)
-            after = rows[-1][0]
