@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -212,3 +213,26 @@ def test_what_a_factory_string_says() -> None:
     assert Factory("HNSW32").graph
     assert not Factory("SQ8").clusters
     assert factory.Factory("IVF16,Flat").exact_codes
+
+
+def test_mapped_rows_are_let_go_and_read_again(tmp_path: Path) -> None:
+    written = np.random.default_rng(5).standard_normal((5000, 64)).astype(np.float16)
+    written.tofile(tmp_path / "rows")
+    mapped = np.memmap(tmp_path / "rows", np.float16, "r", shape=written.shape)
+    rows = Rows(64)
+    rows.append(range(5000), mapped, checked=True)
+    assert not rows.chunks[0].owned
+    np.testing.assert_array_equal(rows.chunks[0].vectors, written)
+    rows.release()
+    np.testing.assert_array_equal(rows.chunks[0].vectors, written)
+
+
+def test_what_was_written_into_a_private_mapping_is_not_let_go(tmp_path: Path) -> None:
+    np.zeros((200, 8), np.float16).tofile(tmp_path / "rows")
+    private = np.memmap(tmp_path / "rows", np.float16, "c", shape=(200, 8))
+    private[:] = 3
+    private.flags.writeable = False
+    rows = Rows(8)
+    rows.append(range(200), private, checked=True)
+    rows.release()
+    assert (rows.chunks[0].vectors == 3).all()

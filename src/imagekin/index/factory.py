@@ -19,6 +19,9 @@ from imagekin.index.best import rescored
 from imagekin.index.rows import Rows
 
 _K: Final = 10
+_TOGETHER: Final = 64
+"""Queries of a pass of the exact scan over all rows; more are little quicker and take memory for each row."""
+
 _MANY: Final = 100
 _QUERIES: Final = 256
 """What the exact scan answers in one pass over the rows."""
@@ -183,7 +186,10 @@ class _Probe:
         inside[held_out] = False
         self._rows, self._metric, self._queries = rows, metric, rows.gather(held_out)
         self._candidates, self._most = candidates, most
-        self._truth = scan.nearest(rows, self._queries, min(_MANY, int(inside.sum())), metric, allowed=inside)[0]
+        k = min(_MANY, int(inside.sum()))
+        parts = range(0, len(self._queries), _TOGETHER)
+        some = (self._queries[at : at + _TOGETHER] for at in parts)
+        self._truth = np.concatenate([scan.nearest(rows, part, k, metric, allowed=inside)[0] for part in some])
         self._places: dict[int, NDArray[np.intp]] = {}
 
     def reaches(self, target: float, width: int, factor: int) -> bool:

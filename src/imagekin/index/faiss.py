@@ -122,6 +122,7 @@ class Faiss(Index):
             sample = order[known:]
             arguments = self._rows, self.metric, sample, self._kind, self.parameters
             self.tuned = tune(*arguments, candidates=self._candidate_rows)
+            self._rows.release()
             self._take(sample)
             self._serve()
 
@@ -149,6 +150,7 @@ class Faiss(Index):
         """Add rows in the order given, a block at a time."""
         for at in range(0, len(rows), _BLOCK):
             self._index.add(self._coded(prepared(self._rows.gather(rows[at : at + _BLOCK]), self.metric)))
+            self._rows.release()  # a million rows that were each read once would seem to be held
 
     def _coded(self, vectors: Vectors) -> Vectors:
         """Rows as they are to be coded: where differences stand for angles, a row of zeros would be near to all."""
@@ -164,7 +166,9 @@ class Faiss(Index):
         rows = self._rows
         count = min(len(rows), int(self.parameters["sample"]), max(16384, 64 * self._kind.lists))
         chosen = np.sort(np.random.default_rng(0).choice(len(rows), count, replace=False))
-        return self._coded(prepared(rows.gather(chosen), self.metric))
+        sample = self._coded(prepared(rows.gather(chosen), self.metric))
+        rows.release()
+        return sample
 
     def _append(self, start: int, vectors: Vectors) -> None:
         with _threads(self._faiss, 1 if len(vectors) < 1000 else int(self.parameters["threads"])):

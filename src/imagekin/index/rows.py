@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -162,6 +163,18 @@ class Rows:
         """Fresh float32 copies of consecutive rows, at most *size* at a time, each with its first row number."""
         for at, view in self.spans(start, len(self) if stop is None else stop, size):
             yield at, widen(view, np.empty(view.shape, np.float32))
+
+    def release(self) -> None:
+        """Let go of the memory that mapped rows take; they are read from the file again when they are needed."""
+        for chunk in self.chunks:
+            array: Any = chunk.vectors
+            while isinstance(array, np.ndarray):
+                # a private mapping would forget what was written into it
+                if isinstance(array, np.memmap) and array.mode != "r":
+                    break
+                array = array.base
+            if isinstance(array, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+                array.madvise(mmap.MADV_DONTNEED)
 
     def compacted(self) -> Rows:
         """The live rows alone, numbered anew; chunks without a dead row stay shared, not copied."""
