@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -260,6 +261,8 @@ ONE_METRIC: Final[dict[str, Trial]] = {
     **{trial.__name__: trial for trial in RARE},
 }
 CHILDREN: Final = Children("tests.test_engines_input", TRIED)
+OURS: Final = re.compile(r"imagekin: .* searches are exact; ask for less or choose another engine")
+"""What our own log may say of an engine that is not up to hundreds of odd rows."""
 
 
 @pytest.mark.parametrize("spec", TRIED)
@@ -269,4 +272,5 @@ def test_one_outcome_on_every_engine(spec: str) -> None:
     assert len(ran.outcomes) >= len(EVERY_METRIC) + len(ONE_METRIC)
     wrong = unlike(ran, [(name, sentence) for name, (_, sentence) in REFUSED.items()])
     assert not wrong, "\n".join(wrong)
-    assert not ran.noise, f"{spec} prints: {ran.noise[:500]}"
+    noise = [line for line in ran.noise.splitlines() if not OURS.fullmatch(line)]
+    assert not noise, f"{spec} prints: {noise[:5]}"
