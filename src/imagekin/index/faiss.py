@@ -166,8 +166,10 @@ class Faiss(Index):
         rows = self._rows
         count = min(len(rows), int(self.parameters["sample"]), max(16384, 64 * self._kind.lists))
         chosen = np.sort(np.random.default_rng(0).choice(len(rows), count, replace=False))
-        sample = self._coded(prepared(rows.gather(chosen), self.metric))
-        rows.release()
+        sample = np.empty((count, self.dim), np.float32)
+        for at in range(0, count, 2048):
+            sample[at : at + 2048] = self._coded(prepared(rows.gather(chosen[at : at + 2048]), self.metric))
+            rows.release()  # rows from everywhere would bring the whole file into memory
         return sample
 
     def _append(self, start: int, vectors: Vectors) -> None:

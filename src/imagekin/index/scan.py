@@ -107,6 +107,8 @@ def _scan(task: Task) -> Best:
         if task.wanted is not None:
             keys[:, ~task.wanted[start : start + len(view)]] = np.inf
         best.offer(np.arange(start, start + len(view)), keys)
+        if len(task.queries) > 2:
+            task.rows.release()  # a batch takes far longer than reading on, and would end with the whole file in memory
     return best
 
 
