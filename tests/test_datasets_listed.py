@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from imagekin import datasets, fetch
-from imagekin.datasets import hosts, manifest
+from imagekin import datasets, fetch, replacement
+from imagekin.datasets import hosts
 from imagekin.datasets.base import Dataset
 from imagekin.datasets.job import Step
 from imagekin.errors import DatasetError
@@ -305,7 +305,7 @@ def test_a_full_disk_ends_the_run(site: Site, tmp_path: Path, monkeypatch: pytes
     import errno
 
     url = offer(site, [entry(site, number) for number in range(6)], 6)
-    real = manifest.put
+    real = replacement.replace
 
     def full(path: Path, data: bytes) -> None:
         if path.suffix == ".jpg":
@@ -313,7 +313,7 @@ def test_a_full_disk_ends_the_run(site: Site, tmp_path: Path, monkeypatch: pytes
         real(path, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(manifest, "put", full)
+        patch.setattr(replacement, "replace", full)
         with pytest.raises(DatasetError, match=r"the disk of .* is full; make room and run the same again"):
             product(url, tmp_path / "p")
     assert len(product(url, tmp_path / "p")) == 6

@@ -5,7 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, Final
+
+SUFFIX: Final = ".tmp"
+"""Of what is being written; its name begins with a dot, and who is killed leaves it behind."""
 
 
 def replace(path: Path, data: bytes) -> None:
@@ -16,16 +22,59 @@ def replace(path: Path, data: bytes) -> None:
     Raises:
         OSError: it cannot be written; nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}")
+    with replacing(path) as handle:
+        handle.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """``replace`` for what is too large to be held: the file to write to, which takes its place when the block ends.
+
+    Raises:
+        OSError: it cannot be written; nothing is left behind, as after any error in the block.
+    """
+    temporary = _temporary(path)
     try:
         with temporary.open("xb") as handle:
-            handle.write(data)
+            yield handle
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """The same for a folder: the empty one to fill, with ``replacing``, which takes its place when the block ends.
+
+    A folder cannot take another's place in one step: for an instant there is none, and who is killed in it leaves the
+    old one behind under a temporary name.
+
+    Raises:
+        OSError: it cannot be written; nothing is left behind, as after any error in the block.
+    """
+    temporary, old = _temporary(path), _temporary(path)
+    try:
+        temporary.mkdir()
+        yield temporary
+        if path.is_dir():
+            path.rename(old)
+        try:
+            temporary.rename(path)
+        except BaseException:
+            if old.is_dir():
+                old.rename(path)
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+    sync_folder(path.parent)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{secrets.token_hex(8)}{SUFFIX}")
 
 
 def sync_folder(folder: Path) -> None:

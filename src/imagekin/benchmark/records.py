@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 from imagekin.benchmark import specs
 from imagekin.errors import StoreError
+from imagekin.replacement import replace
 
 log = logging.getLogger(__name__)
 
@@ -117,12 +117,9 @@ def write(path: Path, text: str) -> None:
     Raises:
         StoreError: it cannot be written, such as on a full disk.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
+        replace(path, text.encode())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise StoreError(
             f"{path} cannot be written ({error.strerror or error}); free some space or choose another folder."
         ) from error

@@ -15,8 +15,8 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Final
 
-from imagekin import images
-from imagekin.datasets import manifest, transfer
+from imagekin import images, replacement
+from imagekin.datasets import transfer
 from imagekin.datasets.base import FAILURES
 from imagekin.datasets.hosts import Hosts, Row
 from imagekin.datasets.job import IMAGES, Job, Step
@@ -166,7 +166,7 @@ class _Run:
         goal = self.folder / row.goal
         with transfer.room(self.folder, len(data)):
             goal.parent.mkdir(parents=True, exist_ok=True)
-            manifest.put(goal, data)
+            replacement.replace(goal, data)
 
 
 def _picture(url: str, web: Web) -> bytes:
@@ -219,13 +219,13 @@ def _list(path: Path, failures: list[Failure]) -> None:
         row = failure.row
         writer.writerow((row.id, row.url, row.label or "", failure.reason, failure.tries))
     with transfer.room(path.parent):
-        manifest.put(path, text.getvalue().encode("utf-8", "backslashreplace"))
+        replacement.replace(path, text.getvalue().encode("utf-8", "backslashreplace"))
 
 
 def _sweep(folder: Path) -> None:
     """Remove what an earlier run was writing when it was killed."""
     for place in itertools.chain([folder], folder.iterdir()):
         if place.is_dir():
-            for entry in place.glob(".*.tmp"):
+            for entry in place.glob(f".*{replacement.SUFFIX}"):
                 with contextlib.suppress(OSError):
                     os.unlink(entry)

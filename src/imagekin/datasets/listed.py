@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote, urlsplit
 
-from imagekin import formats
+from imagekin import formats, replacement
 from imagekin.datasets import manifest, names, transfer, web
 from imagekin.datasets.base import FAILURES, LABELS, Recipe
 from imagekin.datasets.gather import gather
@@ -100,7 +100,7 @@ class Product(Listed):
         found = job.file("train.json", "", known=None, most=MOST)
         kept.parent.mkdir(exist_ok=True)
         with transfer.room(job.folder, found.size):
-            manifest.put(kept, found.path.read_bytes())
+            replacement.replace(kept, found.path.read_bytes())
         return found
 
     def _rows(self, found: File, job: Job) -> tuple[list[Row], int]:
@@ -152,7 +152,7 @@ class Table(Listed):
         writer.writerow(("path", "label", "url"))
         writer.writerows((f"{IMAGES}/{row.goal}", row.label or "", row.url) for row in rows)
         with transfer.room(folder):
-            manifest.put(folder / LABELS, text.getvalue().encode("utf-8", "surrogateescape"))
+            replacement.replace(folder / LABELS, text.getvalue().encode("utf-8", "surrogateescape"))
 
 
 def read(path: Path, source: str) -> list[dict[str, str]]:

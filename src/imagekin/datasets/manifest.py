@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from imagekin import replacement
 from imagekin.errors import DatasetError
 
 NAME: Final = "dataset.json"
@@ -66,23 +64,7 @@ def read(folder: Path) -> Manifest | None:
 def write(folder: Path, manifest: Manifest) -> None:
     """Write the manifest, whole or not at all."""
     text = json.dumps({"format": _FORMAT, "version": _VERSION, **asdict(manifest)}, indent=1)
-    put(folder / NAME, text.encode())
-
-
-def put(path: Path, data: bytes) -> None:
-    """Write a file under another name, flush it to the disk, and give it its own."""
-    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+    replacement.replace(folder / NAME, text.encode())
 
 
 def short(text: str) -> str:
