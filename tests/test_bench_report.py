@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imagekin.benchmark import Absent, Record, Report, chart, figure, markdown, page, plot, svg, write
+from imagekin import figures
+from imagekin.benchmark import Absent, Record, Report, chart, figure, markdown, page, svg, write
 from imagekin.errors import InputError, MissingPackageError
 from imagekin.index import ENGINES
 
@@ -240,7 +241,7 @@ def test_the_figure_has_a_line_an_engine_a_log_scale_and_the_front(records: list
 
 def test_names_do_not_act_on_matplotlib_either(records: list[Record], tmp_path: Path) -> None:
     strange = [record("$\\frac{$", 0.9, 5.0), record("_hidden", 0.95, 4.0), *records]
-    saved = plot.save(figure(strange, title="$x_1 \u202e"), tmp_path / "plot.png")
+    saved = figures.save(figure(strange, title="$x_1 \u202e"), tmp_path / "plot.png")
     assert saved.read_bytes().startswith(b"\x89PNG")
     assert list(tmp_path.iterdir()) == [saved]
 
@@ -272,6 +273,6 @@ def test_both_files_are_written(records: list[Record], tmp_path: Path) -> None:
 
 def test_a_plot_that_cannot_be_written_is_one_sentence(records: list[Record], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot write"):
-        plot.save(figure(records), tmp_path / "absent" / "x.png")
+        figures.save(figure(records), tmp_path / "absent" / "x.png")
     with pytest.raises(InputError, match="cannot write"):
-        plot.save(figure(records), tmp_path / "x.docx")
+        figures.save(figure(records), tmp_path / "x.docx")

@@ -19,7 +19,8 @@ LEVELS = {
     "errors": 0, "types": 0, "registry": 0, "distance": 0, "escape": 0, "ellipsis": 0,
     # leaves
     "files": 1, "formats": 1, "images": 1, "decoders": 1, "colour": 1, "exif": 1, "fingerprint": 1, "labels": 1,
-    "location": 1, "migrations": 1, "replacement": 1, "addresses": 1, "fetch": 1, "reduce": 1, "metrics": 1,
+    "location": 1, "migrations": 1, "replacement": 1, "addresses": 1, "fetch": 1, "figures": 1, "reduce": 1,
+    "metrics": 1,
     # families
     "embed": 2, "index": 2, "store": 2, "datasets": 2, "pipeline": 2, "progress": 2,
     # verbs

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagekin import escape
+from imagekin import escape, figures
 from imagekin.benchmark import chart as charts
 from imagekin.benchmark import pareto
 from imagekin.benchmark.chart import Chart, Line, across
 from imagekin.benchmark.records import Record
-from imagekin.errors import InputError, MissingPackageError
+from imagekin.errors import InputError
+from imagekin.figures import EDGE, INK, SOFT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_INK, _SOFT, _EDGE = "#1c1c1e", "#707076", "#dededa"
 
 
 def figure(records: Sequence[Record], *, speed: str = "single_qps", title: str | None = None) -> Figure:
@@ -29,7 +26,7 @@ def figure(records: Sequence[Record], *, speed: str = "single_qps", title: str |
         title: above the plot; by default the data's name and size.
 
     Returns:
-        A figure that belongs to no window and no global state; save it with ``savefig``.
+        A figure that belongs to no window and no global state; save it with ``figures.save``.
 
     Raises:
         InputError: an unknown speed, or not one record with figures.
@@ -40,38 +37,14 @@ def figure(records: Sequence[Record], *, speed: str = "single_qps", title: str |
     drawn = charts.chart(records, speed)
     if not drawn.lines:
         raise InputError("there is nothing to plot: no record has figures.")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPackageError(
-            'plots need a package that is not installed (matplotlib); install it with: pip install "imagekin[bench]"'
-        ) from error
-    made = Figure(figsize=(11.5, 6.6), dpi=140, facecolor="white", layout="constrained")
+    made = figures.new(11.5, 6.6, dpi=140)
     axes = made.add_subplot()
     for line in drawn.lines:
         _draw_line(axes, line, speed)
     _draw_front(axes, drawn)
     _dress(axes, drawn)
-    name = _plain(records[0].data) if title is None else escape.terminal(title)
-    axes.set_title(name, loc="left", fontsize=12, color=_INK, pad=12, fontweight="bold", parse_math=False)
+    figures.head(axes, _name(records[0].data) if title is None else title, pad=12)
     return made
-
-
-def save(made: Figure, path: str | os.PathLike[str]) -> Path:
-    """Write a figure as PNG (or what the suffix says), replacing a file of that name in one step.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    target = Path(path)
-    part = target.with_name(f".{os.getpid()}.{target.name}")
-    try:
-        made.savefig(part)
-        os.replace(part, target)
-    except (OSError, ValueError) as error:
-        part.unlink(missing_ok=True)
-        raise InputError(f"cannot write {os.fspath(path)!r}: {error}.") from error
-    return target
 
 
 def _draw_line(axes: Any, line: Line, speed: str) -> None:
@@ -97,7 +70,7 @@ def _draw_front(axes: Any, drawn: Chart) -> None:
     ys = [record.figure(drawn.speed) for record in drawn.front]
     axes.plot(xs, ys, color="#c9c9c4", linewidth=7, alpha=0.55, solid_capstyle="round", zorder=1)
     axes.scatter(
-        xs, ys, s=95, facecolors="none", edgecolors=_INK, linewidths=1.1, zorder=4, label="Pareto front: none better"
+        xs, ys, s=95, facecolors="none", edgecolors=INK, linewidths=1.1, zorder=4, label="Pareto front: none better"
     )
 
 
@@ -113,27 +86,22 @@ def _dress(axes: Any, drawn: Chart) -> None:
     axes.yaxis.set_minor_locator(ticker.LogLocator(10, (3, 4, 6, 7, 8, 9)))
     axes.yaxis.set_minor_formatter(ticker.NullFormatter())
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
-    axes.set_xlabel(f"recall@{drawn.k}   (logarithm of what is missed)", color=_INK)
-    axes.set_ylabel(f"{charts.SPEEDS[drawn.speed]}   (logarithm)", color=_INK)
-    axes.grid(True, which="major", color=_EDGE, linewidth=0.8)
-    axes.grid(True, which="minor", axis="y", color=_EDGE, linewidth=0.35)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=_SOFT, which="both")
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(_EDGE)
+    figures.dress(
+        axes,
+        across=f"recall@{drawn.k}   (logarithm of what is missed)",
+        up=f"{charts.SPEEDS[drawn.speed]}   (logarithm)",
+    )
+    axes.grid(True, which="minor", axis="y", color=EDGE, linewidth=0.35)
     axes.annotate(
-        f"{charts.BETTER} \u2197", (0.988, 0.975), xycoords="axes fraction", ha="right", va="top", color=_SOFT,
+        f"{charts.BETTER} \u2197", (0.988, 0.975), xycoords="axes fraction", ha="right", va="top", color=SOFT,
         fontsize=10, style="italic",
     )  # fmt: skip
     legend = axes.legend(
-        loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=9.5, labelcolor=_INK, handlelength=2.6,
+        loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=9.5, labelcolor=INK, handlelength=2.6,
         title="engine, and its queries/s\nat recall 0.95 or better", title_fontsize=9, alignment="left",
     )  # fmt: skip
-    legend.get_title().set_color(_SOFT)
+    legend.get_title().set_color(SOFT)
 
 
-def _plain(data: Any) -> str:
-    return escape.terminal(
-        f"{data['name']}: {data['rows']:,} x {data['dim']:,}, {data['metric']}, {data['queries']:,} queries"
-    )
+def _name(data: Any) -> str:
+    return f"{data['name']}: {data['rows']:,} x {data['dim']:,}, {data['metric']}, {data['queries']:,} queries"

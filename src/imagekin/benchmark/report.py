@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagekin import figures
 from imagekin.benchmark import page, plot, records
 from imagekin.benchmark.page import Report
 from imagekin.benchmark.records import Record
@@ -39,7 +40,7 @@ def write(report: Report, folder: Path) -> Files:
     if not _drawable(report.records):
         return Files(html)
     try:
-        return Files(html, plot.save(plot.figure(report.records), folder / "report.png"))
+        return Files(html, figures.save(plot.figure(report.records), folder / "report.png"))
     except MissingPackageError as error:
         return Files(html, missing=str(error))
 

@@ -67,10 +67,10 @@ def _check(how: dict[str, Any], sheets: str | None) -> None:
 
 def _writable(plot: str | None, sheets: str | None) -> tuple[Path | None, Path | None]:
     """Where to draw, known to be good before the long work."""
-    from imagekin.evaluation import plot as plots
+    from imagekin import figures
     from imagekin.evaluation import sheets as folders
 
-    return plots.writable(plot) if plot else None, folders.writable(sheets) if sheets else None
+    return figures.writable(plot) if plot else None, folders.writable(sheets) if sheets else None
 
 
 def _measured(settings: Settings, photos: Collection, how: dict[str, Any]) -> Evaluation | SelfRetrieval:
@@ -96,10 +96,11 @@ def _split(given: str | None) -> float | str | None:
 def _draw(
     photos: Collection, found: Evaluation | SelfRetrieval, target: Path | None, folder: Path | None
 ) -> list[Path]:
+    from imagekin import figures
     from imagekin.evaluation import Evaluation, plot, sheets
 
     if target is not None:
-        plot.save(plot.figure(found), target)
+        figures.save(plot.figure(found), target)
     return sheets.save(photos, found, folder) if folder is not None and isinstance(found, Evaluation) else []
 
 
