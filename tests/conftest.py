@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ("tests.dataset_site",)
+"""Modules whose fixtures every test may ask for."""
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -1,4 +1,4 @@
-"""A web server on loopback with every fault that a download meets."""
+"""A web server on loopback with every fault that a download meets, and a home for what is downloaded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -130,3 +133,16 @@ def running() -> Iterator[Any]:
         finally:
             site.shutdown()
             thread.join()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with running() as site:
+        yield site
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where named data sets and collections live during a test."""
+    monkeypatch.setenv("IMAGEKIN_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"

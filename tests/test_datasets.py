@@ -13,11 +13,7 @@ from imagekin.datasets.base import Recipe
 from imagekin.errors import DatasetError, InputError, UnknownNameError
 from tests.pictures import folder
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("IMAGEKIN_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def test_every_data_set_is_described_and_loads_its_recipe() -> None:

@@ -8,7 +8,6 @@ import json
 import tarfile
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,20 +19,10 @@ from imagekin.datasets.job import Step
 from imagekin.datasets.transfer import Known
 from imagekin.datasets.web import Web
 from imagekin.errors import DatasetError
-from tests.dataset_site import Served, Site, moved, running
+from tests.dataset_site import Served, Site, moved
 from tests.pictures import folder, picture, save
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("IMAGEKIN_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with running() as site:
-        yield site
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def jpeg(seed: int) -> bytes:

@@ -28,10 +28,8 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("IMAGEKIN_HOME", str(tmp_path / "home"))
+def no_terminal(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
-    return tmp_path / "home"
 
 
 def run(*arguments: object) -> Result:

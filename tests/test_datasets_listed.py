@@ -18,19 +18,10 @@ from imagekin.datasets import hosts
 from imagekin.datasets.base import Dataset
 from imagekin.datasets.job import Step
 from imagekin.errors import DatasetError
-from tests.dataset_site import Handler, Served, Site, in_turn, moved, running, status
+from tests.dataset_site import Handler, Served, Site, in_turn, moved, status
 from tests.pictures import picture, save
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("IMAGEKIN_HOME", str(tmp_path / "home"))
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with running() as site:
-        yield site
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def image(seed: int, kind: str = "JPEG") -> bytes:

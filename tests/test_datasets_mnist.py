@@ -6,7 +6,6 @@ import gzip
 import io
 import tarfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,20 +16,9 @@ from PIL import Image
 from imagekin import datasets
 from imagekin.datasets import mnist
 from imagekin.errors import DatasetError
-from tests.dataset_site import Served, Site, running, status
+from tests.dataset_site import Served, Site, status
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("IMAGEKIN_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with running() as site:
-        yield site
-
+pytestmark = pytest.mark.usefixtures("home")
 
 NAMES = list(mnist.PUBLISHED)
 
