@@ -9,31 +9,16 @@ from pathlib import Path
 
 import pytest
 
-import imagekin
 from imagekin import files
 from imagekin.collection import Collection
 from imagekin.errors import InputError
 from imagekin.types import FileInfo, Report
 from tests.pictures import folder, save
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Iterator[Collection]:
-    with imagekin.open(tmp_path / "collection", model="pixels") as collection:
-        yield collection
-
-
-def counts(report: Report) -> dict[str, int]:
-    names = ("added", "updated", "reused", "unchanged", "relabelled", "removed", "missing", "returned")
-    return {name: getattr(report, name) for name in names if getattr(report, name)}
+from tests.pixel_collection import counts, paths
 
 
 def reasons(report: Report) -> dict[str, str]:
     return {skip.path: skip.reason for skip in report.skipped}
-
-
-def paths(photos: Collection) -> list[str]:
-    return sorted(item.path for item in photos.items())
 
 
 def test_one_dead_folder_does_not_keep_the_others_from_being_indexed(tmp_path: Path, photos: Collection) -> None:

@@ -50,12 +50,6 @@ def following(photos: Collection, *folders: Path) -> Iterator[Follower]:
     assert not follower.thread.is_alive()
 
 
-@pytest.fixture
-def photos(tmp_path: Path) -> Iterator[Collection]:
-    with imagekin.open(tmp_path / "c", model="pixels") as collection:
-        yield collection
-
-
 def test_changes_in_a_followed_folder_are_indexed(tmp_path: Path) -> None:
     root = folder(tmp_path / "p", ["a.png", "sub/b.png"])
     stop, reports = threading.Event(), list[Report]()
