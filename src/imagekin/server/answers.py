@@ -1,0 +1,69 @@
+"""Records as JSON: whatever bytes a file name has, the text is ASCII and can be sent."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from imagekin.types import Hit, Item
+
+PREFIX = "/api/v1/collections"
+
+
+def dumped(value: Any) -> bytes:
+    """JSON as ASCII bytes.
+
+    Numbers that JSON lacks become null; lone surrogates, which stand for bytes of a file name that are not UTF-8
+    (PEP 383), are escaped, and a reader gets them back.
+    """
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except ValueError:
+        return json.dumps(_finite(value), separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON response."""
+    return Response(dumped(value), status, headers, media_type="application/json")
+
+
+def item(found: Item, collection: str) -> dict[str, Any]:
+    """An item as the API shows it, with the addresses of its pictures."""
+    here = f"{PREFIX}/{quote(collection)}/items/{found.id}"
+    shown = {
+        "id": found.id,
+        "path": found.path,
+        "name": os.path.basename(found.path),
+        "width": found.width,
+        "height": found.height,
+        "label": found.label,
+        "size": found.size,
+        "mtime": found.mtime,
+        "hash": found.hash,
+        "missing": found.missing,
+        "metadata": dict(found.metadata),
+        "thumbnail": f"{here}/thumbnail?v={found.hash}",
+        "original": f"{here}/original",
+    }
+    if isinstance(found, Hit):
+        shown |= {"distance": found.distance, "similarity": found.similarity}
+    return shown
+
+
+def hits(found: Sequence[Sequence[Hit]], collection: str) -> list[list[dict[str, Any]]]:
+    """The answers of a search, one list a query."""
+    return [[item(hit, collection) for hit in row] for row in found]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(each) for name, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,153 @@
+"""A clock for every connection: uvicorn waits for headers as long as somebody drips them, and nothing above it can see.
+
+Idle connections cost little, so many may be open; the oldest that has not said what it wants makes room for a new one.
+So hundreds of slow clients neither hold up the others nor shut them out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from imagekin.server.options import BODY_SECONDS, MAX_FORM
+
+HEADER_SECONDS: Final = 10.0
+"""From a connection, or the end of an answer, to the last header of the next request."""
+
+HEADER_BYTES: Final = 32 << 10
+WRITE_SECONDS: Final = 30.0
+"""For the other side to take some of an answer."""
+
+CONNECTIONS: Final = 512
+EVERY: Final = 0.5
+"""Seconds between two looks at the clocks."""
+
+_REFUSED: Final = b"HTTP/1.1 %s\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class DeadlineProtocol(HttpToolsProtocol):
+    """uvicorn's connection with a moment by which the other side must be further.
+
+    Attributes:
+        deadline: that moment, in the loop's time; infinite while the server is to move.
+        waiting: whether no request is complete: it has not begun, or is in its headers.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.deadline = self.loop.time() + HEADER_SECONDS
+        self.waiting = True
+        self._taken = 0  # bytes of headers, and of what comes after an answer that did not wait for them
+        self._complete = True  # whether the request that is answered has come whole
+        self._too_long = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, and make room where there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > CONNECTIONS:
+            idle = [each for each in self.connections if isinstance(each, DeadlineProtocol) and each.waiting]
+            min(idle, key=lambda each: each.deadline, default=self).cut()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes, of headers not too many."""
+        if self.transport.is_closing():
+            return
+        self._taken += len(data)
+        super().data_received(data)
+        if self.waiting and self._taken > HEADER_BYTES and not self.transport.is_closing():
+            self._refuse(b"431 Request Header Fields Too Large")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        self._length += len(name) + len(value)
+        if self._length > HEADER_BYTES:
+            self._too_long = True
+            raise ValueError("the headers are too long")
+        super().on_header(name, value)
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self._length = 0
+        self.waiting = True
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the address."""
+        self._length += len(url)
+        super().on_url(url)
+
+    def on_headers_complete(self) -> None:
+        """Go on to the body."""
+        if self._length > HEADER_BYTES:
+            self._too_long = True
+            raise ValueError("the address is too long")
+        self.waiting, self._complete, self._taken = False, False, 0
+        self.deadline = self.loop.time() + BODY_SECONDS + HEADER_SECONDS
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body; after the answer it is thrown away, but not for ever."""
+        if self._taken > 2 * MAX_FORM:
+            self.transport.abort()
+            return
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Wait for the answer, or for the next request."""
+        super().on_message_complete()
+        self._complete, self._taken = True, 0
+        done = self.cycle is not None and self.cycle.response_complete
+        self.waiting = done
+        self.deadline = self.loop.time() + HEADER_SECONDS if done else math.inf
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, when this one has come whole."""
+        super().on_response_complete()
+        if self._complete and not self.pipeline:
+            self.waiting, self._taken = True, 0
+            self.deadline = self.loop.time() + self.timeout_keep_alive + HEADER_SECONDS
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that a request cannot be read, or is too long."""
+        if self._too_long:
+            self._refuse(b"431 Request Header Fields Too Large")
+        elif not self.transport.is_closing():
+            self._refuse(b"400 Bad Request")
+
+    def pause_writing(self) -> None:
+        """The other side takes nothing: it must before long."""
+        super().pause_writing()
+        self.deadline = self.loop.time() + WRITE_SECONDS
+
+    def resume_writing(self) -> None:
+        """It has."""
+        super().resume_writing()
+        self.deadline = math.inf
+
+    def cut(self) -> None:
+        """End the connection, whatever it is at."""
+        if self.waiting and self._taken:
+            self._refuse(b"408 Request Timeout")
+        elif self.waiting:
+            self.transport.close()
+        else:
+            self.transport.abort()
+
+    def _refuse(self, status: bytes) -> None:
+        self.transport.write(_REFUSED % status)
+        self.transport.close()
+
+
+async def sweep(state: ServerState) -> None:
+    """End connections whose time is up, until cancelled."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(EVERY)
+        now = loop.time()
+        for connection in list(state.connections):
+            if isinstance(connection, DeadlineProtocol) and connection.deadline < now:
+                connection.cut()

@@ -1,0 +1,100 @@
+"""``/search``: by pictures that are sent, by items, by URLs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from imagekin import searching
+from imagekin.searching import Wish
+from imagekin.server import forms, shapes
+from imagekin.server.answers import answer, hits
+from imagekin.server.gallery import Served
+from imagekin.server.options import Options
+from imagekin.server.problems import Problem
+from imagekin.server.routes import PROBLEMS
+from imagekin.server.searches import Found
+
+router = APIRouter(tags=["search"])
+
+_LISTS = frozenset({"id", "url", "plus", "minus", "under"})
+
+
+def _body() -> dict[str, Any]:
+    """The description of the body: the same options as JSON or as fields of a form, which also holds pictures."""
+    schema = shapes.Search.model_json_schema()
+    image = {"type": "array", "items": {"type": "string", "format": "binary"}, "maxItems": 16, "minItems": 1}
+    options = {name: each for name, each in schema["properties"].items() if name not in ("id", "url")}
+    form = {"type": "object", "required": ["image"], "properties": {"image": image, **options}}
+    content = {"application/json": {"schema": schema}, "multipart/form-data": {"schema": form}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+@router.post("/{collection}/search", response_model=shapes.Results, openapi_extra=_body(), responses=PROBLEMS)
+async def search(request: Request, collection: str) -> Response:
+    """The pictures nearest to a picture, a region of it, an item, or several of them together."""
+    served: Served = request.app.state.gallery.of(collection)
+    options: Options = request.app.state.options
+    wanted, pictures = await _read(request)
+    if wanted.url is not None and not options.allow_urls:
+        raise Problem(403, "searching by URL is off; the owner allows it with --allow-urls.", code="FetchError")
+    wish = await served.reading.run(_wish, served, wanted)
+    found = await _found(served, wanted, wish, pictures)
+    answers = [row[wanted.offset :] for row in found.hits]
+    timing = ", ".join(f"{stage};dur={seconds * 1e3:.2f}" for stage, seconds in found.seconds.items())
+    body = {"results": hits(answers, served.name), "seconds": found.seconds}
+    return answer(body, headers={"Server-Timing": timing})
+
+
+async def _found(served: Served, wanted: shapes.Search, wish: Wish, pictures: list[bytes]) -> Found:
+    if pictures:
+        return await served.searches.pictures(pictures, wish, crop=wanted.crop)
+    if wanted.url is not None:
+        return await served.searches.urls(wanted.url, wish, crop=wanted.crop)
+    if not wanted.id and not wanted.plus:
+        raise Problem(422, "a search needs a picture (image), an item (id), a URL (url), or items to be like (plus).")
+    return await served.searches.items(wanted.id or [], wish, exclude_self=wanted.exclude_self)
+
+
+def _wish(served: Served, wanted: shapes.Search) -> Wish:
+    return searching.wish(
+        served.collection.store, wanted.k + wanted.offset, plus=wanted.plus, minus=wanted.minus,
+        min_similarity=wanted.min_similarity, **wanted.conditions(),
+    )  # fmt: skip
+
+
+async def _read(request: Request) -> tuple[shapes.Search, list[bytes]]:
+    """The options of a request and the pictures that it brings."""
+    kind = request.headers.get("content-type", "")
+    plain = kind.partition(";")[0].strip().lower()
+    if plain == "application/json":
+        return _checked(_parsed(await request.body())), []
+    if plain != "multipart/form-data":
+        raise Problem(415, "a search is sent as application/json, or with pictures as multipart/form-data.")
+    form = await forms.read(request.stream(), kind)
+    if not form.pictures:
+        raise Problem(422, "the form has no picture; send one as the field image.")
+    fields = {name: values if name in _LISTS else values[-1] for name, values in form.fields.items()}
+    wanted = _checked(fields)
+    if wanted.id is not None or wanted.url is not None:
+        raise Problem(422, "a form with pictures takes no id and no url; search by one or the other.")
+    return wanted, form.pictures
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise Problem(400, "the body is not JSON.") from None
+
+
+def _checked(value: Any) -> shapes.Search:
+    try:
+        return shapes.Search.model_validate(value)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors(include_url=False)) from error

@@ -1,0 +1,222 @@
+"""The shapes of requests and answers, as the API's description tells them and requests are checked by."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from imagekin.server.options import MAX_HITS, MAX_OFFSET
+
+MAX_ID = 2**63 - 1
+
+Id = Annotated[int, Field(ge=1, le=MAX_ID, description="An item's id.")]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Url = Annotated[str, Field(min_length=1, max_length=8192)]
+
+
+class Shape(BaseModel):
+    """What every shape has in common: nothing that is not expected is taken."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Filters(Shape):
+    """Which items are looked at."""
+
+    under: list[str] | None = Field(
+        None, max_length=1_000, description="Folders or files, absolute: only items that lie in one of them."
+    )
+    label: str | None = Field(None, max_length=4_000, description="Only items with this label.")
+    where: str | None = Field(
+        None, max_length=4_000, description="Only items that fit, such as: width >= 1000 and label != 'dog'."
+    )
+
+    @field_validator("under", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("under")
+    @classmethod
+    def _absolute(cls, value: list[str] | None) -> list[str] | None:
+        for folder in value or ():
+            if not os.path.isabs(folder) or "\0" in folder:
+                raise ValueError("a folder is given by its whole path")
+        return value
+
+    def conditions(self) -> dict[str, Any]:
+        """The filters as the library takes them."""
+        return {"under": self.under, "label": self.label, "where": self.where}
+
+
+class Search(Filters):
+    """A search by items, by URLs, or by the pictures of a form."""
+
+    id: list[Id] | None = Field(None, max_length=100, description="Items to search by, one search each.")
+    url: list[Url] | None = Field(None, max_length=16, description="Pictures to fetch and search by, if allowed.")
+    crop: tuple[Number, Number, Number, Number] | None = Field(
+        None, description="x, y, width, height: search by this region, in pixels of the picture as it is shown."
+    )
+    plus: list[Id] = Field([], max_length=50, description="Items that hits are to be like as well.")
+    minus: list[Id] = Field([], max_length=50, description="Items that hits are to be unlike.")
+    k: int = Field(20, ge=1, le=MAX_HITS, description="Hits wanted.")
+    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="Leave out this many of the nearest hits.")
+    min_similarity: float | None = Field(None, ge=-1, le=1, allow_inf_nan=False, description="The least of a hit.")
+    exclude_self: bool = Field(True, description="Leave an item out of its own answer.")
+
+    @field_validator("id", "url", "plus", "minus", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str | int) else value
+
+    @field_validator("crop", mode="before")
+    @classmethod
+    def _numbers(cls, value: Any) -> Any:
+        return tuple(value.split(",")) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Search:
+        if self.id is not None and self.url is not None:
+            raise ValueError("search by id or by url, not by both")
+        if self.crop is not None and self.url is None and self.id is not None:
+            raise ValueError("a crop is a region of a picture that is sent; it does not go with id")
+        return self
+
+
+class IndexRequest(Shape):
+    """What to index."""
+
+    folders: list[str] = Field([], max_length=100, description="Of the collection's folders; none stands for all.")
+    force: bool = Field(False, description="Embed again what is unchanged.")
+
+
+class Token(Shape):
+    """What opens the server."""
+
+    token: str = Field(max_length=1_000)
+
+
+class Item(BaseModel):
+    """A picture of the collection."""
+
+    id: int
+    path: str
+    name: str
+    width: int
+    height: int
+    label: str | None
+    size: int = Field(description="Bytes.")
+    mtime: float = Field(description="Time of last change, seconds since 1970.")
+    hash: str = Field(description="BLAKE2b-128 of the file.")
+    missing: bool = Field(description="Whether its drive or folder is absent.")
+    metadata: dict[str, Any]
+    thumbnail: str = Field(description="Address of a small picture; add &size=…")
+    original: str = Field(description="Address of the file.")
+
+
+class Hit(Item):
+    """A picture that was found."""
+
+    distance: float
+    similarity: float
+
+
+class Results(BaseModel):
+    """The answers of a search, a list for each query, nearest first."""
+
+    results: list[list[Hit]]
+    seconds: dict[str, float] = Field(description="What the time was spent on.")
+
+
+class Items(BaseModel):
+    """A page of items."""
+
+    items: list[Item]
+    next: int | None = Field(description="Give it as `after` to have the next page; null at the end.")
+
+
+class Count(BaseModel):
+    """How many items fit."""
+
+    count: int
+
+
+class Removed(BaseModel):
+    """How many items were removed; their files are untouched."""
+
+    removed: int
+
+
+class Skip(BaseModel):
+    """A file that could not be indexed."""
+
+    path: str
+    reason: str
+
+
+class Skips(BaseModel):
+    """Files that could not be indexed, by path."""
+
+    skipped: list[Skip]
+    total: int
+
+
+class Job(BaseModel):
+    """A run of indexing."""
+
+    id: str
+    folders: list[str]
+    state: str = Field(description="running, done, cancelled or failed")
+    begun: float
+    ended: float | None
+    progress: dict[str, Any] | None = Field(description="done, total, embedded, reused, skipped, path, phase")
+    report: dict[str, Any] | None = Field(description="What it did, once it has ended.")
+    error: str | None
+
+
+class JobList(BaseModel):
+    """Runs of indexing, the newest first."""
+
+    jobs: list[Job]
+
+
+class CollectionShape(BaseModel):
+    """What a collection is and holds."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    images: int
+    missing: int
+    skipped: int
+    revision: int
+    metric: str
+    embedder: dict[str, Any] | None
+    roots: dict[str, str] = Field(description="The indexed folders, each with its label rule.")
+    job: str | None = Field(description="The indexing job that runs now.")
+
+
+class Collections(BaseModel):
+    """What is served."""
+
+    collections: list[CollectionShape]
+
+
+class Health(BaseModel):
+    """Whether the server answers."""
+
+    status: str
+
+
+class Problem(BaseModel):
+    """Why a request failed (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str = Field(description="One sentence for a person.")
+    code: str = Field(description="One word for a program.")
