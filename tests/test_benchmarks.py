@@ -22,7 +22,7 @@ from imagekin import embed, images
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are not installed with the package
 
 from benchmarks import __main__ as entry
-from benchmarks import child, clusters, load, pictures, record, report, rounds, stages, truth
+from benchmarks import cells, child, clusters, load, pictures, record, report, rounds, sections, stages, truth
 from benchmarks import cold as cold_section
 from benchmarks import index as index_section
 from benchmarks import memory as memory_section
@@ -349,7 +349,7 @@ def test_the_page_is_what_the_records_say() -> None:
 
 def test_the_page_names_every_section_and_what_is_not_measured() -> None:
     page = report.render({})
-    assert list(report.SECTIONS) == list(entry.SECTIONS)
+    assert list(sections.SECTIONS) == list(entry.SECTIONS)
     assert page.count("Not measured yet") == len(entry.SECTIONS)
 
 
@@ -358,4 +358,4 @@ def test_the_page_names_every_section_and_what_is_not_measured() -> None:
     [(12345.6, "12,346"), (123.4, "123"), (45.67, "45.7"), (2.345, "2.35"), (0.01234, "0.0123"), (0, "0")],
 )
 def test_figures_are_shown_to_three_digits(value: float, shown: str) -> None:
-    assert report.figure(value) == shown
+    assert cells.figure(value) == shown
