@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from imagekin import evaluation
 from imagekin.errors import InputError, UnknownNameError
 from imagekin.evaluation import evaluate, gallery, labelled
+from tests.clouds import clusters
 from tests.test_metrics_ranking import slow
 
 # Six pictures on a line, worked by hand (distances are differences):
@@ -137,13 +138,6 @@ def test_figures_agree_with_a_slow_loop(data: st.DataObject) -> None:
         assert found.queries == asked
         for name, value in expected.items():
             assert found.figure(name).value == pytest.approx(value, abs=1e-9), name
-
-
-def clusters(count: int, dim: int, classes: int, *, seed: int = 0) -> tuple[Any, list[str]]:
-    random = np.random.default_rng(seed)
-    codes = random.integers(0, classes, count)
-    vectors = random.normal(size=(classes, dim))[codes] + random.normal(size=(count, dim)) * 1.2
-    return vectors.astype(np.float32), [f"class {code}" for code in codes]
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean", "inner"])

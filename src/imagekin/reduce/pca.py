@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import copy
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,22 @@ class PCA(LinearReducer):
         self.explained_variance_ = values.astype(np.float32)
         self.explained_variance_ratio_ = (values / whole if whole > 0 else values).astype(np.float32)
         self.components_ = np.ascontiguousarray(directions[:count] * self._scales(values), dtype=np.float32)
+
+    def first(self, n: int) -> Self:
+        """The same with its first *n* directions only: what a fit of that length to the same vectors gives.
+
+        Raises:
+            InputError: not fitted yet, or it has fewer.
+        """
+        self._need_fit()
+        if isinstance(n, bool) or not 1 <= n <= self.n_components_:
+            raise InputError(f"this {self.name} has 1 to {self.n_components_} directions to keep, not {n!r}.")
+        made = copy.copy(self)
+        made.n_components = made.n_components_ = int(n)
+        for name in self.learned:
+            if name != "mean_":
+                setattr(made, name, getattr(self, name)[:n])
+        return made
 
     def _kept(self, values: NDArray[np.float64], whole: float, n: int, dim: int) -> int:
         wanted = self.n_components
