@@ -20,13 +20,14 @@ LEVELS = {
     # leaves
     "files": 1, "formats": 1, "images": 1, "decoders": 1, "colour": 1, "exif": 1, "fingerprint": 1, "labels": 1,
     "location": 1, "migrations": 1, "replacement": 1, "addresses": 1, "fetch": 1, "figures": 1, "reduce": 1,
-    "metrics": 1,
+    "metrics": 1, "estimator": 1,
     # families
     "embed": 2, "index": 2, "store": 2, "datasets": 2, "pipeline": 2, "progress": 2,
     # verbs
     "query": 3, "loader": 3, "sweep": 3, "ingest": 3, "collection": 3, "opening": 3, "plots": 3,
     "evaluation": 3, "tune": 3, "testing": 3, "watch": 3,
     "indexing": 3, "roots": 3, "model": 3, "benchmark": 3,
+    "transformer": 3,
     "searching": 3,
     # doors
     "cli": 4, "server": 4, "web": 4,

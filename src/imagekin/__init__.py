@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from imagekin.evaluation import evaluate as evaluate
     from imagekin.opening import collections as collections
     from imagekin.opening import open as open
+    from imagekin.transformer import ImageEmbedder as ImageEmbedder
     from imagekin.types import Hit as Hit
     from imagekin.types import Item as Item
     from imagekin.types import Report as Report
@@ -22,6 +23,7 @@ __version__: Final = "0.1.0"
 _NAMES: Final = {
     "Collection": "imagekin.collection",
     "Hit": "imagekin.types",
+    "ImageEmbedder": "imagekin.transformer",
     "ImagekinError": "imagekin.errors",
     "Item": "imagekin.types",
     "Report": "imagekin.types",
@@ -36,6 +38,7 @@ _MODULES: Final = frozenset({"datasets"})
 __all__ = [
     "Collection",
     "Hit",
+    "ImageEmbedder",
     "ImagekinError",
     "Item",
     "Report",

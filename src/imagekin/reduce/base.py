@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -13,13 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from imagekin.distance import as_vectors
 from imagekin.errors import InputError
+from imagekin.estimator import Estimator
 from imagekin.types import Vectors
 
 BLOCK: Final = 4_096
 """Rows that are worked on at a time, so that mapped float16 vectors never lie in memory as a whole in float64."""
 
 
-class Reducer(ABC):
+class Reducer(Estimator, ABC):
     """Learns from vectors how to make them shorter.
 
     ``fit``, ``transform``, ``fit_transform``, ``get_params`` and ``set_params`` are those of scikit-learn, so that a
@@ -97,24 +97,6 @@ class Reducer(ABC):
     def _transform(self, vectors: Vectors) -> NDArray[Any]:
         """Shorten vectors of the right length."""
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The arguments it was made with, by name."""
-        names = [name for name in inspect.signature(type(self)).parameters]
-        return {name: getattr(self, name) for name in names}
-
-    def set_params(self, **params: Any) -> Self:
-        """Change arguments; they count from the next ``fit`` on.
-
-        Raises:
-            InputError: there is no such argument.
-        """
-        known = self.get_params()
-        for name, value in params.items():
-            if name not in known:
-                raise InputError(f"{self.name} has no parameter {name!r}; it has {', '.join(known)}.")
-            setattr(self, name, value)
-        return self
-
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn asks of the parts of its pipelines."""
         from sklearn.utils import Tags, TargetTags, TransformerTags
@@ -172,10 +154,6 @@ class Reducer(ABC):
     def _need_fit(self) -> None:
         if not self.fitted:
             raise InputError(f"this {self.name} has learned nothing yet; call fit first.")
-
-    def __repr__(self) -> str:
-        given = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
-        return f"{type(self).__name__}({given})"
 
 
 class LinearReducer(Reducer):
