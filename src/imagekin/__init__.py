@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from imagekin.collection import Collection as Collection
     from imagekin.errors import ImagekinError as ImagekinError
     from imagekin.evaluation import evaluate as evaluate
+    from imagekin.exchange import import_ as import_
     from imagekin.opening import collections as collections
     from imagekin.opening import open as open
     from imagekin.transformer import ImageEmbedder as ImageEmbedder
@@ -30,6 +31,7 @@ _NAMES: Final = {
     "Skipped": "imagekin.types",
     "collections": "imagekin.opening",
     "evaluate": "imagekin.evaluation",
+    "import_": "imagekin.exchange",
     "open": "imagekin.opening",
 }
 
@@ -47,6 +49,7 @@ __all__ = [
     "collections",
     "datasets",
     "evaluate",
+    "import_",
     "open",
 ]
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from imagekin import location
 from imagekin import query as queries
+from imagekin.contents import Contents
 from imagekin.embed.base import Embedder
 from imagekin.errors import InputError, StoreError
 from imagekin.model import TiedModel
@@ -19,12 +20,12 @@ from imagekin.query import Crop, Query
 from imagekin.store import filters
 from imagekin.store.base import Store, check_k
 from imagekin.store.filters import Folders
-from imagekin.types import Hit, Ids, Item, Report, Skipped, Vectors
+from imagekin.types import Hit, Report, Skipped, Vectors
 
 Folder = str | os.PathLike[str]
 
 
-class Collection:
+class Collection(Contents):
     """Pictures that can be searched by picture; made by ``imagekin.open``.
 
     Safe to use from several threads, and by several processes at once: a search sees every image that any of them has
@@ -73,10 +74,6 @@ class Collection:
         if spec != "auto":
             index.create(spec, self.store.dim or self.embedder.dim, self.store.metric)
         self.store.set({"engine": spec})
-
-    def __len__(self) -> int:
-        """How many images can be found now; those on absent drives do not count."""
-        return self.store.count()
 
     def info(self) -> dict[str, Any]:
         """Counts, sizes, model, engine and folders, as plain data."""
@@ -193,33 +190,6 @@ class Collection:
         if condition is None:
             raise InputError("remove needs ids or a filter; to forget everything give where='id > 0'.")
         return self.store.remove(condition)
-
-    # -- reading -----------------------------------------------------------------------------------------------
-
-    def get(self, ids: Sequence[int] | Ids) -> list[Item]:
-        """Items by id, in the order asked."""
-        return self.store.get(queries.ids_of(ids).tolist())
-
-    def items(
-        self,
-        *,
-        under: Folders = None,
-        label: str | None = None,
-        where: str | None = None,
-        after: int = 0,
-        limit: int | None = None,
-    ) -> Iterator[Item]:
-        """The items that fit a filter, by id, from the first above *after*; missing ones if it asks for ``missing``."""
-        condition = queries.condition(self.store, under=under, label=label, where=where)
-        return queries.pages(self.store, condition, after, limit)
-
-    def count(self, *, under: Folders = None, label: str | None = None, where: str | None = None) -> int:
-        """How many items fit a filter, those on absent drives included."""
-        return self.store.count(queries.condition(self.store, under=under, label=label, where=where), missing=None)
-
-    def vectors(self) -> tuple[Ids, Vectors]:
-        """Ids ``(n,)`` ascending and their vectors ``(n, dim)`` float32."""
-        return self.store.vectors()
 
     # -- searching ---------------------------------------------------------------------------------------------
 

@@ -23,6 +23,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "evaluate": ("evaluate", "Measure how good the neighbours are, by labels or by edits."),
     "bench": ("bench", "Compare the index engines on your own vectors."),
     "tune": ("tune", "Choose the engine that meets your target."),
+    "export": ("exporting", "Write items and vectors for other programs."),
+    "import": ("importing", "Read vectors that were made elsewhere."),
     "datasets": ("datasets", "List the data sets that are known by name, or download one."),
     "collections": ("collections", "List the collections in the data folder."),
     "models": ("models", "List the models and the index engines."),

@@ -34,6 +34,21 @@ def bar(settings: Settings) -> Iterator[Callable[[Progress], None] | None]:
         yield step
 
 
+@contextmanager
+def steps(settings: Settings) -> Iterator[Callable[[str, int, int | None], None]]:
+    """What is called with a word for what goes on, how many images are done, and of how many, or None."""
+    if settings.quiet or not sys.stderr.isatty():
+        yield lambda what, done, total: None
+        return
+    with _bar() as shown:
+        task = shown.add_task("", total=None, extra="")
+
+        def step(what: str, done: int, total: int | None) -> None:
+            shown.update(task, description=what, completed=done, total=total)
+
+        yield step
+
+
 def note(settings: Settings, sentence: str) -> None:
     """Tell somebody who watches what is going on; silent where nobody does."""
     if not settings.quiet and sys.stderr.isatty():

@@ -37,11 +37,11 @@ class Settings:
         """Open the chosen collection; ``None`` among the *options* means the library's default."""
         import imagekin
 
-        self._attach_log()
+        self.attach_log()
         given = {name: value for name, value in options.items() if value is not None}
         return imagekin.open(self.collection, create=create, **given)
 
-    def _attach_log(self) -> None:
+    def attach_log(self) -> None:
         """Show the library's warnings as the command's own sentences, made harmless like any other text."""
         import logging
 
