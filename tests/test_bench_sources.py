@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +225,7 @@ def test_arrays_that_lie_in_other_files_are_not_followed(tmp_path: Path) -> None
     with h5py.File(tmp_path / "link.hdf5", "w") as file:
         file["train"] = h5py.ExternalLink(other, "/train")
         file["test"] = made(9)
-    with pytest.raises(InputError, match="has no array 'train'"):
+    with pytest.raises(InputError, match="'train' of link.hdf5 points to other files or is no array"):
         of_hdf5(tmp_path / "link.hdf5")
     with h5py.File(tmp_path / "raw.hdf5", "w") as file:
         file.create_dataset("train", (200, 6), "f4", external=[(str(tmp_path / "raw"), 0, 4800)])
@@ -238,6 +239,37 @@ def test_arrays_that_lie_in_other_files_are_not_followed(tmp_path: Path) -> None
         file["test"] = made(9)
     with pytest.raises(InputError, match="points to other files"):
         of_hdf5(tmp_path / "virtual.hdf5")
+
+
+def test_distances_are_read_from_this_file_only_and_for_those_who_ask(tmp_path: Path) -> None:
+    rows, asked = made(200), made(9)
+    gaps = np.sort(np.linalg.norm(asked[:, None] - rows[None], axis=2), axis=1)[:, :5]
+    own = hdf5(tmp_path / "own.hdf5", train=rows, test=asked, distances=gaps)
+    found = of_hdf5(own, metric="euclidean", queries=4)
+    order = [int(np.flatnonzero((asked == query).all(axis=1))[0]) for query in found.queries]
+    assert found.true is not None
+    np.testing.assert_allclose(found.true, gaps[order])
+    other = tmp_path / "other.hdf5"
+    os.mkfifo(other)  # whoever followed the link would wait for ever
+    with h5py.File(tmp_path / "link.hdf5", "w") as file:
+        file["train"], file["test"] = rows, asked
+        file["distances"] = h5py.ExternalLink(other, "/distances")
+    linked = of_hdf5(tmp_path / "link.hdf5", metric="euclidean")
+    assert linked.true is not None
+    assert linked.true.shape == (9, 0)
+
+
+@pytest.mark.parametrize("name", ["train", "test"])
+def test_rows_that_were_never_written_are_not_counted_in_memory(tmp_path: Path, name: str) -> None:
+    with h5py.File(tmp_path / "x.hdf5", "w") as file:
+        file.create_dataset(name, (1 << 32, 8), "f4", chunks=(1 << 16, 8))  # 137 GB of nothing
+        file[{"train": "test", "test": "train"}[name]] = made(200, 8)
+        file.attrs["distance"] = "euclidean"
+    if name == "test":
+        assert len(of_hdf5(tmp_path / "x.hdf5", queries=5).queries) == 5
+    else:
+        with pytest.raises(InputError, match="GB of memory"):
+            of_hdf5(tmp_path / "x.hdf5")
 
 
 def test_a_size_that_is_a_lie_is_refused_unread(tmp_path: Path) -> None:

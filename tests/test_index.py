@@ -15,7 +15,6 @@ from imagekin.errors import IndexingError, InputError, MissingPackageError, Unkn
 from imagekin.index import ENGINES, Index, create, default, parse, saved
 from imagekin.index.best import Found
 from imagekin.index.exact import Exact
-from imagekin.index.gate import Gate
 from imagekin.index.rows import Mask
 from imagekin.types import Vectors
 
@@ -266,33 +265,6 @@ def test_checksum_sees_swapped_pages(tmp_path: Path) -> None:
         file.write_bytes(b"".join(content))
         sums.add(saved.checksum(file))
     assert len(sums) == 5
-
-
-def test_gate_lets_readers_in_together_and_a_writer_alone() -> None:
-    gate, seen = Gate(), []
-    both = threading.Barrier(2, timeout=10)
-
-    def read() -> None:
-        with gate:
-            both.wait()  # passes only if two are inside at once
-            seen.append("read")
-
-    def read_late() -> None:
-        with gate:
-            seen.append("late")
-
-    readers = [threading.Thread(target=read) for _ in range(2)]
-    for reader in readers:
-        reader.start()
-    for reader in readers:
-        reader.join()
-    with gate.alone:
-        late = threading.Thread(target=read_late)
-        late.start()
-        time.sleep(0.05)
-        seen.append("wrote")
-    late.join()
-    assert seen == ["read", "read", "wrote", "late"]
 
 
 def test_unsupported_error_is_for_callers_to_catch() -> None:

@@ -35,6 +35,7 @@ METRICS: Final = {
 
 _ELEMENTS: Final = 1 << 35
 _WIDEST: Final = 1 << 17
+_NEAREST: Final = 10_000
 
 
 def of_hdf5(
@@ -70,7 +71,7 @@ def of_hdf5(
         order = np.sort(asked)
         rows, wanted = _read(train, chosen, file), _read(test, order, file)[np.searchsorted(order, asked)]
         whole = isinstance(chosen, slice)
-        true = _true(content, len(test))[asked] if whole and "distances" in content else None
+        true = _true(content, len(test), order)[np.searchsorted(order, asked)] if whole else None
     return Data(file.stem, known, compact(rows), wanted, true)
 
 
@@ -96,19 +97,27 @@ def _opened(file: Path) -> Iterator[Any]:
 
 def _dataset(content: Any, name: str, file: Path) -> Any:
     """A plain two-dimensional numeric array that lies in this very file."""
-    import h5py
-
-    if not isinstance(content.get(name, getlink=True), h5py.HardLink) or not isinstance(content[name], h5py.Dataset):
+    if name not in list(content):
         there = ", ".join(sorted(map(repr, list(content)[:8]))) or "nothing"
         raise InputError(f"{file.name} has no array {name!r}; it needs train and test, and has {there}.")
+    if not _plain(content, name):
+        raise InputError(f"{name!r} of {file.name} points to other files or is no array, which is not followed.")
     found = content[name]
-    if found.is_virtual or found.external:
-        raise InputError(f"{name!r} of {file.name} points to other files, which are not followed.")
     if found.ndim != 2 or found.dtype.kind not in "fiu":
         raise InputError(f"{name!r} of {file.name} must be numbers (n, dim), not {found.dtype} {found.shape}.")
     if not 1 <= found.shape[1] <= _WIDEST or found.shape[0] * found.shape[1] > _ELEMENTS:
         raise InputError(f"{name!r} of {file.name} has shape {found.shape}: no set of vectors to measure on.")
     return found
+
+
+def _plain(content: Any, name: str) -> bool:
+    """Whether there is an array of that name whose values lie in this very file."""
+    import h5py
+
+    if name not in list(content) or not isinstance(content.get(name, getlink=True), h5py.HardLink):
+        return False
+    found = content[name]
+    return isinstance(found, h5py.Dataset) and not found.is_virtual and not found.external
 
 
 def _metric(content: Any, given: str | None, file: Path) -> str:
@@ -124,34 +133,34 @@ def _metric(content: Any, given: str | None, file: Path) -> str:
 
 def _chosen(count: int, queries: int, seed: int) -> NDArray[np.int64]:
     """Queries in random order, so that any part of them is a random one."""
-    return np.random.default_rng(seed).permutation(count)[:queries].astype(np.int64)
+    return np.random.default_rng(seed).choice(count, min(queries, count), replace=False).astype(np.int64)
 
 
 def _read(dataset: Any, chosen: NDArray[np.int64] | slice, file: Path) -> Vectors:
     """The chosen rows, read in blocks: picking rows one by one out of a file is slow."""
     count = len(dataset)
-    rows = np.arange(count) if isinstance(chosen, slice) else chosen
-    need, free = 6 * len(rows) * dataset.shape[1], memory.available()  # float32, and halves made of it
+    wanted = count if isinstance(chosen, slice) else len(chosen)
+    need, free = wanted * (6 * dataset.shape[1] + 8), memory.available()  # float32, halves made of it, row numbers
     if free is not None and need > free:
         raise InputError(
             f"{dataset.name.strip('/')} of {file.name} takes {need / 1e9:,.0f} GB of memory, and {free / 1e9:,.0f} GB "
             "are free; take only a part of it with --limit."
         )
+    rows = np.arange(count) if isinstance(chosen, slice) else chosen
     result = np.empty((len(rows), dataset.shape[1]), np.float32)
     step = max(1, (1 << 24) // dataset.shape[1])
     for at in range(0, count, step):
         low, high = np.searchsorted(rows, [at, at + step])
         if low < high:
-            result[low:high] = dataset[at : at + step][rows[low:high] - at]
+            with np.errstate(over="ignore"):  # what is beyond float32 is infinite then, and refused below
+                result[low:high] = dataset[at : at + step][rows[low:high] - at]
     return as_vectors(result, what=f"{dataset.name.strip('/')} of {file.name}")
 
 
-def _true(content: Any, count: int) -> NDArray[np.float64]:
-    """The file's own distances; ``(count, 0)`` where they are not what they should be."""
-    import h5py
-
-    found = content["distances"]
-    fits = isinstance(found, h5py.Dataset) and not found.is_virtual and not found.external
-    if not fits or found.ndim != 2 or found.dtype.kind not in "fiu" or len(found) != count or found.shape[1] > 10_000:
-        return np.empty((count, 0))
-    return np.asarray(found[:], np.float64)
+def _true(content: Any, count: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The file's own distances for these queries; ``(rows, 0)`` where they are not what they should be."""
+    if _plain(content, "distances"):
+        found = content["distances"]
+        if found.ndim == 2 and found.dtype.kind in "fiu" and len(found) == count and found.shape[1] <= _NEAREST:
+            return np.array([found[row] for row in rows.tolist()], np.float64)
+    return np.empty((len(rows), 0))

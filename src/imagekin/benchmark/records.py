@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 FORMAT: Final = 1
 _LARGEST: Final = 1 << 20
+_GREATEST: Final = 1e100
 
 Key = str
 """What a measurement depends on, hashed."""
@@ -147,6 +148,16 @@ def _check(record: Record) -> None:
             raise ValueError("a part of it is no object")
     if not all(isinstance(text, str) for text in (record.engine, record.reason, record.date, record.key)):
         raise ValueError("a part of it is no text")
-    numbers = all(isinstance(value, int | float | None) for value in record.figures.values())
-    if not numbers or not (record.reason or {"recall", "single_qps"} <= record.figures.keys()):
+    if not all(value is None or _is_number(value) for value in record.figures.values()):
+        raise ValueError("its figures are not numbers")
+    if not record.reason and not (0 <= record.figure("recall") <= 1 and record.figure("single_qps") > 0):
         raise ValueError("its figures are not whole")
+    if not isinstance(record.data.get("name"), str) or not isinstance(record.data.get("metric"), str):
+        raise ValueError("its data have no name")
+    if not all(type(record.data.get(name)) is int for name in ("rows", "dim", "queries", "k")):
+        raise ValueError("its data have no size")
+
+
+def _is_number(value: object) -> bool:
+    """Whether a chart can place it: finite, no flag, and no whole number that is no float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -_GREATEST <= value <= _GREATEST

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -18,6 +19,9 @@ from imagekin.benchmark.grid import Build
 from imagekin.benchmark.process import Limits
 from imagekin.benchmark.sources import Data
 from imagekin.errors import InputError, LockedError, StoreError
+
+_WORK: Final = ".imagekin-bench-"
+"""How the folders for a measurement's files begin: the folder around them is the user's, with all that is in it."""
 
 
 class Workspace:
@@ -32,6 +36,7 @@ class Workspace:
     Attributes:
         fingerprint: of the data and k.
         true: distances of the true neighbours, ``(q, k)``.
+        work: where the files are while it is entered.
 
     Raises:
         InputError: k does not fit.
@@ -46,6 +51,7 @@ class Workspace:
         self.fingerprint = data.fingerprint()
         self._step = step
         self._held = ExitStack()
+        self.work = folder
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -55,14 +61,13 @@ class Workspace:
             raise LockedError(f"another measurement runs in {self.folder}; wait, or choose another folder.") from None
         except OSError as error:
             raise StoreError(f"cannot write to {self.folder} ({error.strerror or error}).") from error
-        self._held.callback(shutil.rmtree, self.work, ignore_errors=True)
         try:
             self._lay_out()
         except BaseException as error:
             self._held.close()
             if isinstance(error, OSError):
                 raise StoreError(
-                    f"{self.work} cannot be written ({error.strerror or error}); free some, or choose another folder."
+                    f"{self.folder} cannot be written ({error.strerror or error}); free some, or choose another folder."
                 ) from error
             raise
         return self
@@ -72,14 +77,11 @@ class Workspace:
     ) -> None:
         self._held.close()
 
-    @property
-    def work(self) -> Path:
-        """Where the files are."""
-        return self.folder / "work"
-
     def _lay_out(self) -> None:
-        shutil.rmtree(self.work, ignore_errors=True)  # what a killed process has left
-        self.work.mkdir(parents=True)
+        for left in self.folder.glob(f"{_WORK}*"):  # by a killed process: nobody else works here now
+            shutil.rmtree(left, ignore_errors=True)
+        self.work = Path(tempfile.mkdtemp(prefix=_WORK, dir=self.folder))
+        self._held.callback(shutil.rmtree, self.work, ignore_errors=True)
         self.true = self._true()
         np.save(self.work / "train.npy", self.data.train)
         np.save(self.work / "queries.npy", self.data.queries)

@@ -36,9 +36,13 @@ class Gate:
     def close(self) -> None:
         """Keep new readers out and wait until the present ones have left."""
         self._turn.acquire()
-        self._closed = True
-        with self._changed:
-            self._changed.wait_for(lambda: not self._inside)
+        try:
+            self._closed = True
+            with self._changed:
+                self._changed.wait_for(lambda: not self._inside)
+        except BaseException:  # Ctrl-C while it waits: nobody would open it again
+            self.reopen()
+            raise
 
     def reopen(self) -> None:
         """Let readers in again."""
