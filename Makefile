@@ -1,4 +1,5 @@
 # make demo    set up, index a folder and search it: IMAGES=folder QUERY=picture use your own
+# make serve   set up, index a folder and open the page: IMAGES=folder
 # make test    set up and run the tests
 # See CONTRIBUTING.md for the rest.
 
@@ -20,6 +21,9 @@ help:
 
 demo: $(DONE)-demo
 	@$(PYTHON) examples/demo.py --images "$$IMAGES" --query "$$QUERY"
+
+serve: $(DONE)-server
+	@$(PYTHON) -m imagekin serve --open -c demo/served $${IMAGES:+"$$IMAGES"}
 
 test: $(DONE)-test
 	@$(PYTHON) -m pytest -q $(ARGS)

@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "tune": ("tune", "Choose the engine that meets your target."),
     "export": ("exporting", "Write items and vectors for other programs."),
     "import": ("importing", "Read vectors that were made elsewhere."),
+    "serve": ("serve", "Serve a collection to the browser and to programs."),
     "datasets": ("datasets", "List the data sets that are known by name, or download one."),
     "collections": ("collections", "List the collections in the data folder."),
     "models": ("models", "List the models and the index engines."),

@@ -63,6 +63,7 @@ def _api(gallery: Gallery, options: Options, keys: Keys | None) -> FastAPI:
         summary="Finds the kin of an image.",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=_lifespan,
     )
     api.state.gallery, api.state.options, api.state.keys = gallery, options, keys

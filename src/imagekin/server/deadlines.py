@@ -34,13 +34,16 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     Attributes:
         deadline: that moment, in the loop's time; infinite while the server is to move.
+        stalled: the moment by which it must have taken some of the answer; infinite while it does.
         waiting: whether no request is complete: it has not begun, or is in its headers.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.deadline = self.loop.time() + HEADER_SECONDS
+        self.stalled = math.inf
         self.waiting = True
+        self._length = 0
         self._taken = 0  # bytes of headers, and of what comes after an answer that did not wait for them
         self._complete = True  # whether the request that is answered has come whole
         self._too_long = False
@@ -49,8 +52,10 @@ class DeadlineProtocol(HttpToolsProtocol):
         """Begin, and make room where there are too many."""
         super().connection_made(transport)
         if len(self.connections) > CONNECTIONS:
-            idle = [each for each in self.connections if isinstance(each, DeadlineProtocol) and each.waiting]
-            min(idle, key=lambda each: each.deadline, default=self).cut()
+            others = [each for each in self.connections if isinstance(each, DeadlineProtocol)]
+            there = [each for each in others if not each.transport.is_closing()]
+            if len(there) > CONNECTIONS:
+                min((each for each in there if each.waiting), key=lambda each: each.deadline, default=self).cut()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, of headers not too many."""
@@ -121,21 +126,21 @@ class DeadlineProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The other side takes nothing: it must before long."""
         super().pause_writing()
-        self.deadline = self.loop.time() + WRITE_SECONDS
+        self.stalled = self.loop.time() + WRITE_SECONDS
 
     def resume_writing(self) -> None:
         """It has."""
         super().resume_writing()
-        self.deadline = math.inf
+        self.stalled = math.inf
 
     def cut(self) -> None:
         """End the connection, whatever it is at."""
-        if self.waiting and self._taken:
+        if not self.waiting or self.transport.is_closing() or self.transport.get_write_buffer_size():
+            self.transport.abort()  # a close would wait for what nobody reads
+        elif self._taken:
             self._refuse(b"408 Request Timeout")
-        elif self.waiting:
-            self.transport.close()
         else:
-            self.transport.abort()
+            self.transport.close()
 
     def _refuse(self, status: bytes) -> None:
         self.transport.write(_REFUSED % status)
@@ -149,5 +154,5 @@ async def sweep(state: ServerState) -> None:
         await asyncio.sleep(EVERY)
         now = loop.time()
         for connection in list(state.connections):
-            if isinstance(connection, DeadlineProtocol) and connection.deadline < now:
+            if isinstance(connection, DeadlineProtocol) and min(connection.deadline, connection.stalled) < now:
                 connection.cut()
