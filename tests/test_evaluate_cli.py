@@ -1,9 +1,8 @@
-"""``imagekin evaluate`` and ``imagekin.evaluate`` over real collections; what they draw."""
+"""``imagekin evaluate`` and ``imagekin.evaluate`` over real collections."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +17,9 @@ import imagekin
 from imagekin import evaluation
 from imagekin.cli.app import app
 from imagekin.collection import Collection
-from imagekin.errors import InputError, MissingPackageError
-from imagekin.evaluation import plot, sheets
-from tests.pictures import folder, picture
-
-HOSTILE = "o\x1bwl $x_1$"
-NAMES = [f"{label}/{number}.png" for label in ("cat", "dog", HOSTILE) for number in range(4)] + ["lone/0.png"]
+from imagekin.errors import InputError
+from tests.evaluated import three_classes
+from tests.pictures import folder
 
 
 def invoke(*arguments: object) -> Result:
@@ -32,15 +28,7 @@ def invoke(*arguments: object) -> Result:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three classes of four pictures and one of one; each class's pictures differ a little, some a lot."""
-    root = folder(tmp_path_factory.mktemp("photos"), NAMES)
-    for number in range(3):  # cats look alike
-        array = np.asarray(picture(50)).astype(int) + number
-        Image.fromarray(array.clip(0, 255).astype(np.uint8)).save(root / f"cat/{number}.png")
-    where = tmp_path_factory.mktemp("collections") / "c"
-    with imagekin.open(where, model="pixels") as photos:
-        photos.index(root)
-    return where
+    return three_classes(tmp_path_factory)
 
 
 @pytest.fixture
@@ -149,6 +137,30 @@ def test_edits_need_no_labels(place: Path) -> None:
     assert (data["pictures"], [one["edit"] for one in data["edits"]]) == (13, ["flip", "flip"])
 
 
+def test_pca_tells_each_length_and_the_knee(place: Path, photos: Collection) -> None:
+    done = invoke("-c", place, "evaluate", "--pca", "2,12,6", "--k", "3,1")
+    assert done.exit_code == 0, done.output
+    found = evaluation.by_dimension(photos, (2, 6, 12), k=3)
+    lines = done.stdout.splitlines()
+    assert lines[0] == "c: 13 images, pixels, cosine, leave-one-out; pca fitted to 13 images"
+    assert lines[1].startswith("12 queries, each compared with 12 images, ")
+    assert lines[3].split()[:2] == ["dimensions", "precision@3"]
+    rows = {row.split()[0]: row for row in lines[4:8]}
+    assert list(rows) == ["2", "6", "12", f"{found.whole.dim:,}"]
+    for one in found.lengths:
+        assert rows[str(one.dim)].split()[1] == f"{one.precision.value:.2%}"
+        assert f"{100 * one.change.value:+.2f} (" in rows[str(one.dim)]
+        assert f"{one.map_r.value:.2%}" in rows[str(one.dim)]
+        assert rows[str(one.dim)].endswith("knee") == (one.dim == found.knee.dim)
+    assert rows[f"{found.whole.dim:,}"].split()[-3:] == ["1.0", "×", "whole"]
+    told = next(line for line in lines if line.startswith("With "))
+    assert told.startswith(found.sentence.partition(" at ")[0])
+    assert "Note: 1 of 13 queries have no other image of their class and did not ask." in lines
+    data = json.loads(invoke("-c", place, "evaluate", "--pca", "12,2", "--queries", "5", "--json").stdout)
+    assert (data["queries"], [one["dim"] for one in data["lengths"]], data["plot"]) == (5, [2, 12], None)
+    assert evaluation.Sweep.of_dict(data).whole.precision.name == "precision@4"
+
+
 def test_plot_and_sheets_are_written_and_named(place: Path, tmp_path: Path) -> None:
     done = invoke("-c", place, "evaluate", "--k", 3, "--plot", tmp_path / "p.png", "--sheets", tmp_path / "s" / "t")
     assert done.exit_code == 0, done.output
@@ -171,6 +183,11 @@ def test_plot_and_sheets_are_written_and_named(place: Path, tmp_path: Path) -> N
         (["--edits", "flip", "--k", "1"], 2, "--k is about labels and does not go with --edits"),
         (["--edits", "flip", "--sheets", "s"], 2, "--sheets is about labels"),
         (["--sample", "3"], 2, "--sample goes with --edits"),
+        (["--edits", "flip", "--pca", "2"], 2, "--pca is about labels and does not go with --edits"),
+        (["--pca", "2", "--sheets", "s"], 2, "--sheets draws classes that are confused and does not go with --pca"),
+        (["--pca", "2,x"], 2, "'2,x' is not one whole number or several"),
+        (["--pca", "14"], 1, "14 is no number of dimensions to keep; give whole numbers from 1 to 13"),
+        (["--pca", "0"], 1, "0 is no number of dimensions to keep"),
         (["--edits", "melt"], 1, "no edit is called 'melt'"),
         (["--plot", "x.txt"], 1, "a plot is saved as .png, .svg"),
         (["--plot", "nowhere/x.png"], 1, "the folder 'nowhere' does not exist"),
@@ -189,71 +206,3 @@ def test_what_fails_leaves_nothing_behind(place: Path, tmp_path: Path) -> None:
     done = invoke("-c", place, "evaluate", "--k", 99, "--plot", tmp_path / "p.png", "--sheets", tmp_path / "s")
     assert done.exit_code == 1
     assert list(tmp_path.iterdir()) == []
-
-
-# -- pictures ----------------------------------------------------------------------------------------------------------
-
-
-def texts(made: Any) -> set[str]:
-    """Everything that is written in a figure."""
-    from matplotlib.text import Text
-
-    return {text.get_text() for text in made.findobj(Text)}
-
-
-def bars(axes: Any) -> list[float]:
-    return [bar.get_width() for bar in axes.patches]
-
-
-def test_the_plot_shows_the_records(photos: Collection) -> None:
-    found = imagekin.evaluate(photos, k=(3, 1))
-    made = plot.figure(found)
-    measures, classes, matrix = made.axes[:3]
-    assert [label.get_text() for label in measures.get_yticklabels()][-1] == "MRR"
-    assert bars(classes) == pytest.approx([one.precision for one in found.per_class])
-    labels, counts = found.confusion_matrix()
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    np.testing.assert_allclose(np.asarray(matrix.images[0].get_array()) ** 2, shares, atol=1e-6)
-    assert [label.get_text() for label in matrix.get_xticklabels()] == [
-        label.replace("\x1b", "\\e") for label in labels
-    ]
-    assert {f"{found.figure('mAP@R').value:.1%}", "recall@1"} <= texts(made)
-    assert "hit_rate@1" not in texts(made)
-
-
-def test_the_plot_of_edits_has_a_bar_each(photos: Collection) -> None:
-    found = evaluation.self_retrieval(photos, edits=["crop", "flip"])
-    axes = plot.figure(found).axes[0]
-    assert bars(axes) == pytest.approx([one.recall for one in found.edits])
-    assert [label.get_text() for label in axes.get_yticklabels()] == [
-        f"{one.edit}: {one.strength}" for one in found.edits
-    ]
-
-
-def test_many_classes_are_drawn_without_their_names() -> None:
-    vectors = np.random.default_rng(0).normal(size=(80, 4))
-    made = plot.figure(imagekin.evaluate(vectors, [str(row // 2) for row in range(80)], k=1))
-    assert made.axes[2].get_xticklabels() == []
-    assert len(made.axes[1].patches) == plot.WORST
-
-
-def test_without_matplotlib_the_sentence_says_what_to_install(
-    photos: Collection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = imagekin.evaluate(photos, k=1)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingPackageError, match=r'\(matplotlib\); install it with: pip install "imagekin\[bench\]"'):
-        plot.figure(found)
-
-
-def test_a_sheet_shows_each_example_beside_its_neighbours(photos: Collection, tmp_path: Path) -> None:
-    found = imagekin.evaluate(photos, k=3)
-    worst = found.confusions[0]
-    tall = sheets.pair(photos, worst, metric=found.metric, tile=100)
-    one = sheets.pair(photos, replace(worst, examples=worst.examples[:1]), metric=found.metric, tile=100)
-    assert tall.height - one.height == (len(worst.examples) - 1) * (one.height - 52)
-    written = sheets.save(photos, found, tmp_path / "new" / "folder", pairs=2)
-    assert [path.name[:3] for path in written] == ["01 ", "02 "][: len(written)]
-    assert all(path.name.isprintable() for path in written)
-    with pytest.raises(InputError, match="has no examples"):
-        sheets.pair(photos, replace(worst, examples=()))

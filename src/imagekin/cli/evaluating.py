@@ -14,7 +14,7 @@ from imagekin.cli.table import Column, render
 
 if TYPE_CHECKING:
     from imagekin.cli.settings import Settings
-    from imagekin.evaluation import EditFigures, Evaluation, Figure, Progress, SelfRetrieval
+    from imagekin.evaluation import EditFigures, Evaluation, Figure, Length, Progress, SelfRetrieval, Sweep
 
 _SHOWN: Final = 10
 _LABEL: Final = 28
@@ -33,6 +33,10 @@ _EDITS: Final = (
     Column("edit"),
     Column("strength"),
 )
+
+
+_WHOLE_LENGTH: Final = "whole"
+_LENGTHS: Final = ("points against whole", "mAP@R", "bytes", "search ms", "speed")
 
 
 @contextmanager
@@ -86,7 +90,26 @@ def by_edits(found: SelfRetrieval, *, width: int | None) -> Iterator[str]:
     yield from _notes(found.notes)
 
 
-def plain(found: Evaluation | SelfRetrieval, *, plot: object, sheets: Sequence[object]) -> dict[str, Any]:
+def by_dimension(found: Sweep, *, width: int | None) -> Iterator[str]:
+    """A sweep over lengths for people: a line a length, the knee marked, and what it means."""
+    yield escape.terminal(
+        f"{found.name}: {plural(found.images, 'image')}, "
+        f"{', '.join(filter(None, [found.model, found.metric, found.split]))}; "
+        f"{found.reducer} fitted to {plural(found.fitted, 'image')}"
+    )
+    yield f"{found.queries:,} queries, each compared with {plural(found.searched, 'image')}, {found.seconds:,.1f} s"
+    yield ""
+    columns = [Column(name, right=True) for name in ("dimensions", f"precision@{found.k}", *_LENGTHS)]
+    knee = found.knee if found.reaches else None
+    rows = [_length(one, "knee" if one is knee else "") for one in found.lengths]
+    yield from render([*columns, Column("")], [*rows, _length(found.whole, _WHOLE_LENGTH)], width)
+    yield "Means over queries; their 95 % intervals are over classes. Searches: by brute force, in turns, the median."
+    yield ""
+    yield found.sentence
+    yield from _notes(found.notes)
+
+
+def plain(found: Evaluation | SelfRetrieval | Sweep, *, plot: object, sheets: Sequence[object]) -> dict[str, Any]:
     """The same as data, and what was drawn."""
     drawn = {"plot": None if plot is None else str(plot), "sheets": [str(path) for path in sheets]}
     return {**found.to_dict(), **drawn}
@@ -138,6 +161,20 @@ def _notes(notes: Sequence[str]) -> Iterator[str]:
 
 def _edit(one: EditFigures, first: bool) -> list[str]:
     return [_percent(one.recall), _interval(one), _percent(one.similarity), one.edit if first else "", one.strength]
+
+
+def _length(one: Length, mark: str) -> list[str]:
+    value, low, high = (100 * share for share in (one.change.value, one.change.low, one.change.high))
+    return [
+        f"{one.dim:,}",
+        _figure(one.precision),
+        "" if mark == _WHOLE_LENGTH else f"{value:+.2f} ({low:+.1f} to {high:+.1f})",
+        _figure(one.map_r),
+        f"{one.bytes:,}",
+        f"{one.ms:.3g}",
+        f"{one.speed:.1f} ×",
+        mark,
+    ]
 
 
 def _grouped(edits: Sequence[EditFigures]) -> Iterator[tuple[str, list[EditFigures]]]:

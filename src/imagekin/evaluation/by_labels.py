@@ -68,15 +68,28 @@ def evaluate(
         InputError: nothing to evaluate (no labels, one class, classes of one image, NaN), or arguments out of range.
     """
     started = time.perf_counter()
-    data, photos = _data(source, labels, metric)
-    data = splits.asked(splits.divided(data, split, photos=photos, seed=seed), queries, seed=seed)
-    tally = Tally(data, _cutoffs(k, data))
+    data = prepared(source, labels, split=split, queries=queries, metric=metric, seed=seed)
+    tally = Tally(data, cutoffs(k, data))
     gallery = Gallery(data.vectors, data.metric, data.searched)
     for at in range(0, len(data.asking), gallery.batch):
         tally.add(gallery, slice(at, at + gallery.batch))
         if progress is not None:
             progress(Progress(min(at + gallery.batch, len(data.asking)), len(data.asking), "Ranking"))
     return _evaluation(tally, gallery, seed, started)
+
+
+def prepared(
+    source: Collection | ArrayLike,
+    labels: Sequence[Any] | NDArray[Any] | None = None,
+    *,
+    split: Split = None,
+    queries: int | None = None,
+    metric: str | None = None,
+    seed: int = 0,
+) -> Labelled:
+    """The labelled vectors, who asks and who is searched; arguments and errors as for ``evaluate``."""
+    data, photos = _data(source, labels, metric)
+    return splits.asked(splits.divided(data, split, photos=photos, seed=seed), queries, seed=seed)
 
 
 def _data(
@@ -93,7 +106,12 @@ def _data(
     return labelled.of_collection(source), source
 
 
-def _cutoffs(k: int | Iterable[int], data: Labelled) -> tuple[int, ...]:
+def cutoffs(k: int | Iterable[int], data: Labelled) -> tuple[int, ...]:
+    """*k* as whole numbers, each once.
+
+    Raises:
+        InputError: none, or one that is not within what a query is compared with.
+    """
     searched = len(data.ids) - 1 if data.searched is None else len(data.searched)
     wanted = (k,) if isinstance(k, int | np.integer) else tuple(k)
     for each in wanted:

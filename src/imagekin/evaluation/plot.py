@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from imagekin import escape, figures
+from imagekin.evaluation.lengths import TOLERANCE, Sweep
 from imagekin.evaluation.records import EditFigures, Evaluation, SelfRetrieval
 from imagekin.figures import ACCENT, EDGE, INK, PALE, PLAIN, SOFT, short
 
@@ -22,8 +23,16 @@ NAMED: Final = 30
 """Classes up to which a confusion matrix has their names."""
 
 
-def figure(found: Evaluation | SelfRetrieval) -> Figure:
-    """Draw an evaluation: measures with intervals, worst classes, confusions; or recall@1 by edit and strength.
+_SECOND: Final = "#b35c00"
+
+_LEGEND: Final[dict[str, Any]] = {"fontsize": 9, "labelcolor": INK, "edgecolor": "none", "framealpha": 0.9}
+
+_APART: Final = 1.3
+"""How many times its neighbour a tick of a logarithmic axis must be."""
+
+
+def figure(found: Evaluation | SelfRetrieval | Sweep) -> Figure:
+    """Draw an evaluation: measures, worst classes, confusions; recall@1 by edit; or accuracy and time by length.
 
     Returns:
         A figure that belongs to no window and no global state; save it with ``figures.save``.
@@ -31,6 +40,8 @@ def figure(found: Evaluation | SelfRetrieval) -> Figure:
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
+    if isinstance(found, Sweep):
+        return of_lengths(found)
     return of_edits(found) if isinstance(found, SelfRetrieval) else of_labels(found)
 
 
@@ -66,6 +77,62 @@ def of_edits(found: SelfRetrieval) -> Figure:
     _shares(axes, "recall@1: the original is found first")
     figures.head(axes, f"{short(found.name)}: {found.pictures:,} edited pictures among {found.searched:,}")
     return made
+
+
+def of_lengths(found: Sweep) -> Figure:
+    """Accuracy and search time against the length of the vectors, whole ones as a line, the knee marked."""
+    made = figures.new(13, 5.4)
+    accuracy, speed = made.subplots(1, 2, width_ratios=(1.1, 1))
+    _draw_accuracy(accuracy, found)
+    _draw_times(speed, found)
+    for axes in (accuracy, speed):
+        axes.axvline(found.knee.dim, color=SOFT, linewidth=0.9, linestyle=(0, (2, 3)), zorder=1)
+    figures.head(accuracy, f"{short(found.name)}: accuracy by length ({found.reducer})")
+    figures.head(speed, f"One search among {found.fitted:,} by brute force")
+    return made
+
+
+def _draw_accuracy(axes: Any, found: Sweep) -> None:
+    dims, knee = [one.dim for one in found.lengths], found.knee
+    for name, colour in (("precision", ACCENT), ("map_r", _SECOND)):
+        several, whole = [getattr(one, name) for one in found.lengths], getattr(found.whole, name)
+        axes.fill_between(dims, [one.low for one in several], [one.high for one in several], color=colour, alpha=0.13,
+                          linewidth=0)  # fmt: skip
+        axes.plot(dims, [one.value for one in several], "o-", color=colour, markersize=4, label=whole.name)
+        axes.axhline(whole.value, color=colour, linewidth=1, linestyle="--", label=f"whole: {whole.value:.1%}")
+    why = f"within {100 * TOLERANCE:g} points" if found.reaches else "the best that was tried"
+    _ring(axes, knee.dim, knee.precision.value, f"{knee.dim:,} dimensions: {knee.precision.value:.1%}, {why}")
+    axes.set_ylim(0, 1)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
+    _lengths(axes, dims, "mean over queries, 95 % interval over classes")
+    axes.legend(loc="lower right", **_LEGEND)
+
+
+def _draw_times(axes: Any, found: Sweep) -> None:
+    dims, knee = [one.dim for one in found.lengths], found.knee
+    axes.plot(dims, [one.ms for one in found.lengths], "o-", color=ACCENT, markersize=4)
+    whole = f"whole, {found.whole.dim:,} dimensions: {found.whole.ms:.3g} ms"
+    axes.axhline(found.whole.ms, color=ACCENT, linewidth=1, linestyle="--", label=whole)
+    _ring(axes, knee.dim, knee.ms, f"{knee.dim:,} dimensions: {knee.ms:.3g} ms, {knee.speed:.1f} × the speed")
+    axes.set_ylim(0, 1.3 * max(found.whole.ms, *(one.ms for one in found.lengths)))
+    _lengths(axes, dims, "milliseconds, the median")
+    axes.legend(loc="upper left", **_LEGEND)
+
+
+def _lengths(axes: Any, dims: Sequence[int], up: str) -> None:
+    """A logarithmic axis of lengths with the lengths themselves for ticks, as many as have room."""
+    axes.set_xscale("log")
+    shown: list[int] = []
+    for dim in reversed(dims):
+        if not shown or shown[-1] >= _APART * dim:
+            shown.append(dim)
+    axes.set_xticks(shown, [f"{dim:,}" for dim in shown], fontsize=8)
+    axes.set_xticks([], minor=True)
+    figures.dress(axes, across="dimensions (logarithm)", up=up)
+
+
+def _ring(axes: Any, x: float, y: float, label: str) -> None:
+    axes.scatter([x], [y], s=110, facecolors="none", edgecolors=INK, linewidths=1.3, zorder=4, label=label)
 
 
 def _draw_measures(axes: Any, found: Evaluation) -> None:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagekin.collection import Collection
-    from imagekin.evaluation import Evaluation, SelfRetrieval
+    from imagekin.evaluation import Evaluation, SelfRetrieval, Sweep
+
+    Found = Evaluation | SelfRetrieval | Sweep
 
 
 class Cutoffs(click.ParamType[tuple[int, ...]]):
@@ -34,6 +36,7 @@ class Cutoffs(click.ParamType[tuple[int, ...]]):
 @click.option("--k", type=Cutoffs(), help="Neighbours to look at; classes are told for the first. [4,1,10]")
 @click.option("--split", metavar="SHARE|EXPR", help="Who asks, and is not searched; by default each in turn.")
 @click.option("--queries", type=click.IntRange(1), metavar="N", help="Let only N pictures ask, drawn at random.")
+@click.option("--pca", type=Cutoffs(), metavar="D,…", help="How far can PCA shrink the vectors? Try these lengths.")
 @click.option("--edits", metavar="all|NAME,...", help="Without labels: do edited pictures find their originals?")
 @click.option("--sample", type=click.IntRange(1), metavar="N", help="Pictures to edit, drawn at random. [200]")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn at random.")
@@ -57,10 +60,13 @@ def command(settings: Settings, /, plot: str | None, sheets: str | None, full: b
 
 
 def _check(how: dict[str, Any], sheets: str | None) -> None:
-    labelled = {"--k": how["k"], "--split": how["split"], "--queries": how["queries"], "--sheets": sheets}
+    labelled = {"--pca": how["pca"], "--k": how["k"], "--split": how["split"], "--queries": how["queries"]}
+    labelled["--sheets"] = sheets
     given = [name for name, value in labelled.items() if value is not None]
     if how["edits"] is not None and given:
         raise click.UsageError(f"{given[0]} is about labels and does not go with --edits.")
+    if how["pca"] is not None and sheets is not None:
+        raise click.UsageError("--sheets draws classes that are confused and does not go with --pca.")
     if how["edits"] is None and how["sample"] is not None:
         raise click.UsageError("--sample goes with --edits; --queries limits an evaluation by labels.")
 
@@ -73,13 +79,16 @@ def _writable(plot: str | None, sheets: str | None) -> tuple[Path | None, Path |
     return figures.writable(plot) if plot else None, folders.writable(sheets) if sheets else None
 
 
-def _measured(settings: Settings, photos: Collection, how: dict[str, Any]) -> Evaluation | SelfRetrieval:
+def _measured(settings: Settings, photos: Collection, how: dict[str, Any]) -> Found:
     from imagekin import evaluation
 
     with evaluating.bar(settings) as step:
         if how["edits"] is None:
             options = {name: how[name] for name in ("queries", "seed")} | {"split": _split(how["split"])}
-            return evaluation.evaluate(photos, k=how["k"] or evaluation.CUTOFFS, progress=step, **options)
+            k = how["k"] or evaluation.CUTOFFS
+            if how["pca"] is not None:
+                return evaluation.by_dimension(photos, how["pca"], k=k[0], progress=step, **options)
+            return evaluation.evaluate(photos, k=k, progress=step, **options)
         names = None if how["edits"] == "all" else [name.strip() for name in how["edits"].split(",") if name.strip()]
         sample = {} if how["sample"] is None else {"sample": how["sample"]}
         return evaluation.self_retrieval(photos, edits=names, seed=how["seed"], progress=step, **sample)
@@ -93,9 +102,7 @@ def _split(given: str | None) -> float | str | None:
         return given
 
 
-def _draw(
-    photos: Collection, found: Evaluation | SelfRetrieval, target: Path | None, folder: Path | None
-) -> list[Path]:
+def _draw(photos: Collection, found: Found, target: Path | None, folder: Path | None) -> list[Path]:
     from imagekin import figures
     from imagekin.evaluation import Evaluation, plot, sheets
 
@@ -104,9 +111,11 @@ def _draw(
     return sheets.save(photos, found, folder) if folder is not None and isinstance(found, Evaluation) else []
 
 
-def _told(found: Evaluation | SelfRetrieval, full: bool, width: int | None) -> Any:
-    from imagekin.evaluation import Evaluation
+def _told(found: Found, full: bool, width: int | None) -> Any:
+    from imagekin.evaluation import Evaluation, Sweep
 
     if isinstance(found, Evaluation):
         return evaluating.by_labels(found, full=full, width=width)
+    if isinstance(found, Sweep):
+        return evaluating.by_dimension(found, width=width)
     return evaluating.by_edits(found, width=width)
