@@ -144,7 +144,27 @@ def test_ctrl_c_says_how_far_it_got(collection: Path, tmp_path: Path, monkeypatc
     assert done.stdout.splitlines()[-1] == (
         "Stopped early, with 1 of 2 measurements; they are kept. Run the same command again to go on."
     )
-    assert "exact" in (tmp_path / "report.html").read_text("utf-8")
+    report = (tmp_path / "report.html").read_text("utf-8")
+    assert "exact" in report
+    nothing = invoke("-c", collection, "bench", "--engine", "faiss:HNSW8", "--out", tmp_path, *QUICK)
+    assert (nothing.exit_code, "report.html" in nothing.stdout) == (130, False)
+    assert (tmp_path / "report.html").read_text("utf-8") == report
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--engines", ","), "no engine is named; give names of engines, or all."),
+        (("--engine", "exact", "--recall", "nan"), "'nan' is no number from 0 to 1."),
+    ],
+)
+def test_nothing_to_measure_and_no_number_are_refused(
+    collection: Path, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    done = invoke("-c", collection, "bench", *words, "--out", tmp_path / "b")
+    assert done.exit_code in (1, 2)
+    assert said in done.stderr
+    assert not (tmp_path / "b" / "report.html").exists()
 
 
 def record(engine: str, recall: float, speed: float, reason: str = "") -> Record:

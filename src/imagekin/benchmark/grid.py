@@ -144,8 +144,10 @@ def plan(
     Raises:
         UnknownNameError: an engine that does not exist was named.
         MissingPackageError: an engine that was named is not installed.
-        InputError: a spec is none.
+        InputError: a spec is none, or nothing is named.
     """
+    if not engines and not wanted:
+        raise InputError("no engine is named; give names of engines, or all.")
     builds: list[Build] = []
     absent: list[Absent] = []
     for name in dict.fromkeys(engines):

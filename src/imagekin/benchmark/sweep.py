@@ -183,12 +183,17 @@ class _Sweep:
 
     def run(self, builds: Sequence[Build]) -> None:
         self._waiting = list(builds)
-        for build in builds:
-            if build.engine in self._refused:
-                self._done += len(build.settings)
-            else:
-                self._one(build)
-            self._waiting.pop(0)
+        try:
+            for build in builds:
+                if build.engine in self._refused:
+                    self._done += len(build.settings)
+                else:
+                    self._one(build)
+                self._waiting.pop(0)
+        except KeyboardInterrupt:  # what earlier runs have measured belongs to the outcome all the same
+            for build in self._waiting:
+                self._collect(build)
+            raise
         self.outcome.absent += [grid.Absent(engine, reason) for engine, reason in self._refused.items()]
 
     def _one(self, build: Build) -> None:
@@ -202,10 +207,16 @@ class _Sweep:
             self._measure(replace(build, settings=missing), failure)
         else:
             self._done += len(build.settings)
-        fresh = [self.known.get(key) for key in keys]
-        self.outcome.records += [record for record in fresh if record is not None]
-        if missing and (failed := self.known.get(failure)) is not None and None in fresh:
+        fresh = self._collect(build)
+        if missing and (failed := self.known.get(failure)) is not None and fresh < len(keys):
             self.outcome.records.append(failed)
+
+    def _collect(self, build: Build) -> int:
+        """Give the outcome what is known of a build, and say of how many settings."""
+        found = [self.known.get(self._key(build, settings)) for settings in build.settings]
+        there = [record for record in found if record is not None]
+        self.outcome.records += there
+        return len(there)
 
     def _measure(self, build: Build, failure: records.Key) -> None:
         begun, space = time.perf_counter(), self.space
@@ -225,7 +236,7 @@ class _Sweep:
         except Refused as error:
             self._refuse(build, str(error), failure)
         except IndexingError as error:
-            self._keep(build, {}, reason=str(error), key=failure)
+            self._keep(build, _named(build), reason=str(error), key=failure)
         finally:
             space.drop(build)
         self._took.append(time.perf_counter() - begun - 2 * self.options.seconds * len(build.settings))
@@ -234,7 +245,7 @@ class _Sweep:
     def _refuse(self, build: Build, reason: str, failure: records.Key) -> None:
         """An engine that says no as it is by default says no to everything: one row for all of it."""
         if build.parameters or build.settings != [{}]:
-            self._keep(build, {}, reason=reason, key=failure)
+            self._keep(build, _named(build), reason=reason, key=failure)
         else:
             self._refused[build.engine] = reason
 
@@ -267,3 +278,8 @@ class _Sweep:
         settings = sum(len(build.settings) for build in self._waiting)
         each = sum(self._took) / len(self._took) if self._took else _GUESS
         return max(0.0, 2 * self.options.seconds * settings + max(0.0, each) * len(self._waiting) - spent)
+
+
+def _named(build: Build) -> dict[str, Any]:
+    """What of the settings stands beside a failure: all, where there is one choice of them."""
+    return dict(build.settings[0]) if len(build.settings) == 1 else {}

@@ -82,7 +82,7 @@ def every(rows: Sequence[Record], front: Sequence[Record], width: int | None) ->
         yield from render([column for column, _ in columns], cells, width)
 
 
-def summary(outcome: Outcome, files: Files, *, recall: float, full: bool, width: int | None) -> Iterator[str]:
+def summary(outcome: Outcome, files: Files | None, *, recall: float, full: bool, width: int | None) -> Iterator[str]:
     """Everything that ``bench`` prints for people."""
     data, there = outcome.data, [record for record in outcome.records if not record.failed]
     if data:
@@ -98,9 +98,9 @@ def summary(outcome: Outcome, files: Files, *, recall: float, full: bool, width:
         yield f"One row an engine: its quickest setting with recall {recall:g} or better. * on the Pareto front."
     yield from faults(outcome.records, outcome.absent)
     yield from (escape.terminal(note) for note in [*outcome.notes, *filter(None, [uneven(outcome.records)])])
-    if files.missing:
-        yield files.missing
-    yield from (escape.terminal(str(path)) for path in (files.html, files.png) if path is not None)
+    if files is not None:
+        yield from filter(None, [files.missing])
+        yield from (escape.terminal(str(path)) for path in (files.html, files.png) if path is not None)
     if outcome.interrupted:
         yield (
             f"Stopped early, with {len(outcome.records):,} of {output.plural(outcome.total, 'measurement')}; they "
@@ -143,7 +143,7 @@ def trials(found: Sequence[Trial], width: int | None, chosen: str = "") -> Itera
         yield from render([column for column, _ in columns], rows, width)
 
 
-def plain(outcome: Outcome, files: Files) -> dict[str, Any]:
+def plain(outcome: Outcome, files: Files | None) -> dict[str, Any]:
     """The same as data."""
     from dataclasses import asdict
 
@@ -155,8 +155,8 @@ def plain(outcome: Outcome, files: Files) -> dict[str, Any]:
         "total": outcome.total,
         **outcome.summary(),
         "interrupted": outcome.interrupted,
-        "report": str(files.html),
-        "plot": None if files.png is None else str(files.png),
+        "report": None if files is None else str(files.html),
+        "plot": None if files is None or files.png is None else str(files.png),
     }
 
 

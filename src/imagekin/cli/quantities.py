@@ -28,6 +28,22 @@ class Quantity(click.ParamType[float]):
         return amount
 
 
+class Share(click.ParamType[float]):
+    """A number from 0 to 1."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; NaN, which no comparison refuses, is none."""
+        try:
+            share = float(value)
+        except ValueError:
+            share = math.nan
+        if not 0 <= share <= 1:
+            self.fail(f"{value!r} is no number from 0 to 1.", param, ctx)
+        return share
+
+
 class Size(Quantity):
     """Bytes."""
 

@@ -11,7 +11,7 @@ import click
 
 from imagekin.cli import measuring, output
 from imagekin.cli.app import INTERRUPTED
-from imagekin.cli.quantities import Size, Time
+from imagekin.cli.quantities import Share, Size, Time
 from imagekin.cli.settings import Settings, shared
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ if TYPE_CHECKING:
 @click.option("--time-limit", type=Time(), default="10min", show_default=True, help="For each engine's process.")
 @click.option("--memory-limit", type=Size(), help="For each engine's process [nine tenths of what is free].")
 @click.option("--out", type=Path, default="imagekin-bench", show_default=True, help="Folder of records and report.")
-@click.option(
-    "--recall", type=click.FloatRange(0, 1), default=0.95, show_default=True, help="Recall that the table is for."
-)
+@click.option("--recall", type=Share(), default=0.95, show_default=True, help="Recall that the table is for.")
 @click.option("--full", is_flag=True, help="Print every setting instead of the best of each engine.")
 @click.option("--retry", is_flag=True, help="Measure again what failed.")
 @click.option("--again", is_flag=True, help="Measure everything again.")
@@ -58,7 +56,8 @@ def command(settings: Settings, /, **given: Any) -> int:
     with measuring.bar(settings) as step:
         outcome = benchmark.run(data, given["out"], **wanted, options=_options(given), watch=step)
     report = benchmark.Report(outcome.records, outcome.absent, shlex.join(["imagekin", *sys.argv[1:]]), outcome.notes)
-    files = benchmark.write(report, given["out"])
+    kept = outcome.records or not outcome.interrupted  # a report of earlier runs is not replaced by nothing
+    files = benchmark.write(report, given["out"]) if kept else None
     if settings.json:
         output.record(measuring.plain(outcome, files))
     else:
