@@ -130,7 +130,8 @@ def rowwise(queries: Vectors, vectors: NDArray[np.float32], metric: str = "cosin
         vectors = normalized(vectors.reshape(-1, vectors.shape[-1])).reshape(vectors.shape)
         lengths[:] = 1
     result: Distances = np.subtract(1, _products(normalized(queries), vectors) / lengths, dtype=np.float32)
-    return np.clip(result, 0, 2, out=result)
+    np.maximum(result, 0, out=result)  # clip does the same, but takes as long as all the rest of one query
+    return np.minimum(result, 2, out=result)
 
 
 def _products(left: NDArray[np.float32], right: NDArray[np.float32]) -> Distances:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -20,6 +21,17 @@ Found: TypeAlias = tuple[NDArray[np.int64], Distances]
 
 SLACK: Final = 4e-6
 """Bound on the relative rounding error of a float32 product of up to some thousand elements, with room."""
+
+_PARALLEL: Final = 1 << 18
+"""Keys from which a second core pays for its wake-up."""
+
+_GLANCE: Final = 1024
+"""Keys that tell a first bound."""
+
+_WAITING: Final = 64
+"""Candidates, besides some for each hit, that may wait before the best of them are looked for."""
+
+_FINITE: Final = np.finfo(np.float32).max
 
 _SHORT_LINE: Final = 128
 """Hits of one query up to which a list is read quicker than an array."""
@@ -53,12 +65,16 @@ class Best:
         self.lengths = lengths(self.queries)
         self.largest = 0.0  # length of the longest row so far; the caller's to keep
         self.bounds = np.full(len(queries), np.inf)
-        self.values = [np.empty(0, np.float32) for _ in queries]
-        self.numbers = [np.empty(0, np.int64) for _ in queries]
+        self.values: list[list[NDArray[np.float32]]] = [[] for _ in queries]
+        self.numbers: list[list[NDArray[np.int64]]] = [[] for _ in queries]
+        self.counts = [0 for _ in queries]
 
     def keys(self, vectors: Vectors, norms: NDArray[np.float32]) -> NDArray[np.float32]:
         """Keys ``(q, b)`` of a block of rows."""
-        products = _products(self.queries, vectors)
+        return self.keyed(_products(self.queries, vectors), norms)
+
+    def keyed(self, products: NDArray[np.float32], norms: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Keys out of ⟨q, x⟩, ``(q, b)``; in place."""
         if self.metric == "euclidean":
             products *= -2
             products += norms * norms
@@ -69,12 +85,34 @@ class Best:
 
     def offer(self, numbers: NDArray[np.int64], keys: NDArray[np.float32]) -> None:
         """Consider rows *numbers* ``(b,)`` with *keys* ``(q, b)``; infinite keys are not candidates."""
-        for i, line in enumerate(keys):
-            near = np.flatnonzero((line <= self.bounds[i]) & (line < np.inf))
-            if len(near):
-                self.values[i] = np.concatenate([self.values[i], line[near]])
-                self.numbers[i] = np.concatenate([self.numbers[i], numbers[near]])
-                self._shrink(i)
+        cores = CORES if keys.size >= _PARALLEL else 1
+        each(lambda part: self._consider(numbers, keys, part), ranges(0, len(keys), cores))
+
+    def _consider(self, numbers: NDArray[np.int64], keys: NDArray[np.float32], part: tuple[int, int]) -> None:
+        """Likewise for some of the queries."""
+        low, lines, width = part[0], keys[slice(*part)], keys.shape[1]
+        if np.isinf(self.bounds[slice(*part)]).any() and self.k <= _GLANCE < width:
+            self._glance(low, lines[:, :_GLANCE])
+        # a bound rounded up keeps a candidate more
+        limits = np.nextafter(self.bounds[slice(*part)].astype(np.float32), np.float32(np.inf))
+        at = np.flatnonzero(lines <= np.minimum(limits, _FINITE)[:, None])
+        if not len(at):
+            return
+        line, column = np.divmod(at, width)
+        values, found = lines[line, column], numbers[column]
+        ends = np.searchsorted(line, np.arange(len(lines) + 1)).tolist()
+        for i, (start, stop) in enumerate(pairwise(ends), low):
+            if start < stop:
+                self.values[i].append(values[start:stop])
+                self.numbers[i].append(found[start:stop])
+                self.counts[i] += stop - start
+                if self.counts[i] > 8 * self.k + _WAITING:
+                    self.shrink(i)
+
+    def _glance(self, low: int, lines: NDArray[np.float32]) -> None:
+        """Bounds for the first time, out of some of the keys: otherwise all of a stretch would be candidates."""
+        for i, value in enumerate(np.partition(lines, self.k - 1, axis=1)[:, self.k - 1].tolist(), low):
+            self.bounds[i] = min(self.bounds[i], value + self._slack(i))
 
     def _slack(self, i: int) -> float:
         if self.metric == "cosine":
@@ -82,16 +120,20 @@ class Best:
         reach = self.largest * float(self.lengths[i])
         return SLACK * (reach if self.metric == "inner" else self.largest**2 + 2 * reach)
 
-    def _shrink(self, i: int) -> None:
-        values, numbers, k = self.values[i], self.numbers[i], self.k
-        if len(values) <= k:
-            return
-        self.bounds[i] = float(np.partition(values, k - 1)[k - 1]) + self._slack(i)
-        keep = np.flatnonzero(values <= self.bounds[i])
-        if len(keep) > max(4 * k, 256):
-            keep = keep[np.argsort(numbers[keep])]
-            keep = keep[self._exactly(i, numbers[keep])]
-        self.values[i], self.numbers[i] = values[keep], numbers[keep]
+    def shrink(self, i: int) -> NDArray[np.int64]:
+        """Keep what may be among the k nearest of query *i*, and return their row numbers."""
+        if not self.counts[i]:
+            return np.empty(0, np.int64)
+        values, numbers, k = np.concatenate(self.values[i]), np.concatenate(self.numbers[i]), self.k
+        if len(values) > k:
+            self.bounds[i] = float(np.partition(values, k - 1)[k - 1]) + self._slack(i)
+            keep = np.flatnonzero(values <= self.bounds[i])
+            if len(keep) > max(4 * k, 256):
+                keep = keep[np.argsort(numbers[keep])]
+                keep = keep[self._exactly(i, numbers[keep])]
+            values, numbers = values[keep], numbers[keep]
+        self.values[i], self.numbers[i], self.counts[i] = [values], [numbers], len(values)
+        return numbers
 
     def _exactly(self, i: int, numbers: NDArray[np.int64]) -> NDArray[np.intp]:
         """Positions of the k best of *numbers* by (distance, id)."""
@@ -103,7 +145,8 @@ class Best:
 
 def merged(parts: Sequence[Best]) -> NDArray[np.int64]:
     """Candidates of all parts, ``(q, c)``, padded with −1."""
-    lines = [np.concatenate(numbers) for numbers in zip(*(part.numbers for part in parts), strict=True)]
+    queries = range(len(parts[0].counts))
+    lines = [np.concatenate([part.shrink(i) for part in parts]) for i in queries]
     found = np.full((len(lines), max(map(len, lines))), -1, np.int64)
     for line, numbers in zip(found, lines, strict=True):
         line[: len(numbers)] = numbers
@@ -146,6 +189,10 @@ def ordered(rows: Rows, found: NDArray[np.int64], distances: Distances, k: int) 
     """Sort each line by (distance, id), drop what is −1, cut to k, pad."""
     if found.shape[1] >= k > 0 and len(found) and settled(found, distances):
         return (found, distances) if found.shape[1] == k else (found[:, :k], distances[:, :k])
+    if len(found) == 1 and found.shape[1] >= k > 0 and int(found.min()) >= 0:
+        line = _line(rows, found[0], distances[0], k)
+        if line is not None:
+            return line
     numbers = np.full((len(found), k), -1, np.int64)
     result = np.full((len(found), k), np.inf, np.float32)
     if not found.shape[1] or not len(rows):
@@ -155,6 +202,17 @@ def ordered(rows: Rows, found: NDArray[np.int64], distances: Distances, k: int) 
     lines, width = np.arange(len(found))[:, None], order.shape[1]
     numbers[:, :width], result[:, :width] = found[lines, order], distances[lines, order]
     return numbers, result
+
+
+def _line(rows: Rows, found: NDArray[np.int64], distances: Distances, k: int) -> Found | None:
+    """The k best of one query's candidates, in order; of many, those that are no farther than the k-th are sorted."""
+    if len(found) > 4 * k:
+        near = np.flatnonzero(distances <= np.partition(distances, k - 1)[k - 1])
+        if len(near) < k:
+            return None
+        found, distances = found[near], distances[near]
+    order = np.lexsort((rows.named(found), distances))[:k]
+    return found[order][None], distances[order][None]
 
 
 def _products(queries: Vectors, vectors: Vectors) -> NDArray[np.float32]:

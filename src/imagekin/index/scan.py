@@ -103,7 +103,9 @@ def _scan(task: Task) -> Best:
             each(partial(block.convert, few=few), list(_ranges(0, len(into[0]), rows.dim, _PARALLEL)))
             best.largest = max(best.largest, float(block.norms.max()))
             if not few:
-                into[:] = best.keys(block.vectors, block.norms)
+                np.matmul(best.queries, block.vectors.T, out=into)
+                parts = ranges(0, len(into), CORES if into.size >= _PARALLEL else 1)
+                each(lambda part: best.keyed(into[slice(*part)], block.norms), parts)  # noqa: B023 - done before the next
         if task.wanted is not None:
             keys[:, ~task.wanted[start : start + len(view)]] = np.inf
         best.offer(np.arange(start, start + len(view)), keys)
