@@ -128,14 +128,7 @@ def _evaluation(tally: Tally, gallery: Gallery, seed: int, started: float) -> Ev
     data = tally.data
     confusions = _confusions(tally, gallery)
     return Evaluation(
-        name=data.name,
-        model=data.model,
-        images=len(data.ids),
-        classes=int(np.count_nonzero(tally.counts)),
-        queries=len(data.asking),
-        searched=len(data.ids) - 1 if data.searched is None else len(data.searched),
-        split=data.split,
-        metric=data.metric,
+        **data.facts(),
         dim=int(data.vectors.shape[1]),
         k=tally.cutoffs,
         figures=tally.figures(seed),

@@ -191,14 +191,7 @@ def _sweep(sums: _Sums, fitted: PCA, watch: Stopwatch, seed: int, started: float
         for at, dim in enumerate(dims)
     ]
     return Sweep(
-        name=data.name,
-        model=data.model,
-        images=len(data.ids),
-        classes=int(np.count_nonzero(sums.counts)),
-        queries=len(data.asking),
-        searched=len(data.ids) - 1 if data.searched is None else len(data.searched),
-        split=data.split,
-        metric=data.metric,
+        **data.facts(),
         k=sums.k,
         reducer=fitted.name,
         fitted=len(data.ids if data.searched is None else data.searched),

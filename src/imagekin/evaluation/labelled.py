@@ -56,6 +56,19 @@ class Labelled:
     model: str | None = None
     notes: tuple[str, ...] = field(default=())
 
+    def facts(self) -> dict[str, Any]:
+        """Who asks whom, as ``records.Asked`` takes it."""
+        return {
+            "name": self.name,
+            "model": self.model,
+            "images": len(self.ids),
+            "classes": len(np.unique(self.codes[self.asking])),
+            "queries": len(self.asking),
+            "searched": len(self.ids) - 1 if self.searched is None else len(self.searched),
+            "split": self.split,
+            "metric": self.metric,
+        }
+
     def relevant(self) -> Positions:
         """R of each asking row: searched rows of its class, itself not counted, ``(q,)``."""
         pool = self.codes if self.searched is None else self.codes[self.searched]

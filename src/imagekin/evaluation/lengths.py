@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Self
 
-from imagekin.evaluation.records import Figure
+from imagekin.evaluation.records import Asked, Figure
 
 TOLERANCE: Final = 0.005
 """What a shorter vector may lose of precision@k and still count as good as the whole one: half a point.
@@ -48,18 +48,12 @@ class Length:
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
+class Sweep(Asked):
     """Accuracy, size and speed by the length of the vectors.
 
+    The metric is that of the whole vectors; the shorter ones are compared by euclidean distance.
+
     Attributes:
-        name: of what was evaluated.
-        model: that made the vectors, where that is known.
-        images: with a label.
-        classes: with a query.
-        queries: that asked; each had something relevant to find.
-        searched: images that each query was compared with, itself not counted.
-        split: ``leave-one-out``, or how queries and gallery were parted.
-        metric: of the whole vectors; the shorter ones are compared by euclidean distance.
         k: of precision@k.
         reducer: that made the vectors shorter.
         fitted: images that it learned from, without their labels.
@@ -70,14 +64,6 @@ class Sweep:
         seed: of everything drawn at random.
     """
 
-    name: str
-    model: str | None
-    images: int
-    classes: int
-    queries: int
-    searched: int
-    split: str
-    metric: str
     k: int
     reducer: str
     fitted: int
@@ -123,7 +109,7 @@ class Sweep:
     @classmethod
     def of_dict(cls, data: Mapping[str, Any]) -> Self:
         """The sweep that ``to_dict`` wrote, also after a way through JSON."""
-        parts = {name: data[name] for name in cls.__slots__}
+        parts = {each.name: data[each.name] for each in fields(cls)}
         parts["whole"] = Length.of_dict(data["whole"])
         parts["lengths"] = tuple(Length.of_dict(each) for each in data["lengths"])
         parts["notes"] = tuple(data["notes"])

@@ -108,8 +108,8 @@ class Confusion:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """How well neighbours agree with labels.
+class Asked:
+    """Who asked whom in an evaluation by labels.
 
     Attributes:
         name: of what was evaluated.
@@ -120,14 +120,6 @@ class Evaluation:
         searched: images that each query was compared with, itself not counted.
         split: ``leave-one-out``, or how queries and gallery were parted.
         metric: of ``distance.py``.
-        dim: elements of a vector.
-        k: the cutoffs; classes and confusions are told for the first.
-        figures: every measure.
-        per_class: worst first, by precision, then mAP@R.
-        confusions: most frequent first.
-        notes: what a reader must know, a sentence each.
-        seconds: how long it took.
-        seed: of the sample, the split and the intervals.
     """
 
     name: str
@@ -138,6 +130,23 @@ class Evaluation:
     searched: int
     split: str
     metric: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation(Asked):
+    """How well neighbours agree with labels.
+
+    Attributes:
+        dim: elements of a vector.
+        k: the cutoffs; classes and confusions are told for the first.
+        figures: every measure.
+        per_class: worst first, by precision, then mAP@R.
+        confusions: most frequent first.
+        notes: what a reader must know, a sentence each.
+        seconds: how long it took.
+        seed: of the sample, the split and the intervals.
+    """
+
     dim: int
     k: tuple[int, ...]
     figures: tuple[Figure, ...]
