@@ -12,7 +12,6 @@ from starlette.types import Receive, Scope, Send
 
 from imagekin import __version__
 from imagekin.server import pages, problems
-from imagekin.server.answers import PREFIX
 from imagekin.server.gallery import Gallery
 from imagekin.server.guard import Guard
 from imagekin.server.keys import Keys
@@ -24,8 +23,7 @@ from imagekin.server.routes import pages as addresses
 
 log = logging.getLogger(__name__)
 
-_COLLECTION = (collections.router, searches.router, items.router, pictures.router, jobs.router)
-_OTHERS = (health.router, addresses.router)
+_ROUTERS = tuple(each.router for each in (collections, searches, items, pictures, jobs, health, addresses))
 
 
 class Application:
@@ -69,9 +67,7 @@ def _api(gallery: Gallery, options: Options, keys: Keys | None) -> FastAPI:
     api.state.gallery, api.state.options, api.state.keys = gallery, options, keys
     api.state.pages = pages.load()
     api.state.listeners, api.state.closing = 0, False
-    for router in _COLLECTION:
-        api.include_router(router, prefix=PREFIX)
-    for router in _OTHERS:
+    for router in _ROUTERS:
         api.include_router(router)
     problems.install(api)
     _watch(gallery, api)

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from imagekin.server import shapes
-from imagekin.server.answers import answer
+from imagekin.server.answers import PREFIX, answer
 from imagekin.server.gallery import Gallery, Served
 from imagekin.server.options import MAX_PAGE
 from imagekin.server.routes import PROBLEMS
 from imagekin.server.shapes import MAX_ID
 
-router = APIRouter(tags=["collections"])
+router = APIRouter(prefix=PREFIX, tags=["collections"])
 
 
 @router.get("", response_model=shapes.Collections, responses=PROBLEMS)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from imagekin.server import shapes
-from imagekin.server.answers import answer, item
+from imagekin.server.answers import PREFIX, answer, item
 from imagekin.server.gallery import Served
 from imagekin.server.options import MAX_PAGE
 from imagekin.server.problems import Problem
@@ -18,7 +18,7 @@ from imagekin.server.routes import PROBLEMS
 from imagekin.server.shapes import MAX_ID, Id
 from imagekin.types import Item
 
-router = APIRouter(tags=["items"])
+router = APIRouter(prefix=PREFIX, tags=["items"])
 
 Ids = Annotated[list[Id] | None, Query(max_length=MAX_PAGE, description="Only these, in this order.")]
 Under = Annotated[list[str] | None, Query(max_length=100, description="Only items in one of these folders.")]

@@ -11,13 +11,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from imagekin.server import shapes
-from imagekin.server.answers import answer, dumped
+from imagekin.server.answers import PREFIX, answer, dumped
 from imagekin.server.gallery import Served
 from imagekin.server.jobs import Job
 from imagekin.server.problems import Problem
 from imagekin.server.routes import PROBLEMS
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(prefix=PREFIX, tags=["jobs"])
 
 EVERY: Final = 0.2
 """Seconds between two events of a job."""

@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from imagekin import escape
 from imagekin.server import originals, thumbnails
+from imagekin.server.answers import PREFIX
 from imagekin.server.gallery import Served
 from imagekin.server.originals import Original
 from imagekin.server.problems import Problem
@@ -19,7 +20,7 @@ from imagekin.server.routes import PROBLEMS
 from imagekin.server.shapes import Id
 from imagekin.types import Item
 
-router = APIRouter(tags=["pictures"])
+router = APIRouter(prefix=PREFIX, tags=["pictures"])
 
 FOREVER: Final = "private, max-age=31536000, immutable"
 ASK_AGAIN: Final = "private, no-cache"

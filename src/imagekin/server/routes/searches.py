@@ -13,14 +13,14 @@ from starlette.responses import Response
 from imagekin import searching
 from imagekin.searching import Wish
 from imagekin.server import forms, shapes
-from imagekin.server.answers import answer, hits
+from imagekin.server.answers import PREFIX, answer, hits
 from imagekin.server.gallery import Served
 from imagekin.server.options import Options
 from imagekin.server.problems import Problem
 from imagekin.server.routes import PROBLEMS
 from imagekin.server.searches import Found
 
-router = APIRouter(tags=["search"])
+router = APIRouter(prefix=PREFIX, tags=["search"])
 
 _LISTS = frozenset({"id", "url", "plus", "minus", "under"})
 
