@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from imagekin.errors import ImagekinError as ImagekinError
     from imagekin.evaluation import evaluate as evaluate
     from imagekin.exchange import import_ as import_
+    from imagekin.maps import map as map
     from imagekin.opening import collections as collections
     from imagekin.opening import open as open
     from imagekin.transformer import ImageEmbedder as ImageEmbedder
@@ -32,6 +33,7 @@ _NAMES: Final = {
     "collections": "imagekin.opening",
     "evaluate": "imagekin.evaluation",
     "import_": "imagekin.exchange",
+    "map": "imagekin.maps",
     "open": "imagekin.opening",
 }
 
@@ -50,6 +52,7 @@ __all__ = [
     "datasets",
     "evaluate",
     "import_",
+    "map",
     "open",
 ]
 

@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "list": ("listing", "List the pictures of a collection."),
     "remove": ("remove", "Take pictures out of a collection; the files stay."),
     "evaluate": ("evaluate", "Measure how good the neighbours are, by labels or by edits."),
+    "map": ("mapping", "Lay the pictures out in the plane, as a page or a plot."),
     "bench": ("bench", "Compare the index engines on your own vectors."),
     "tune": ("tune", "Choose the engine that meets your target."),
     "export": ("exporting", "Write items and vectors for other programs."),

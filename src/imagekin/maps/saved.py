@@ -1,0 +1,117 @@
+"""Maps on disk: one ``.npz`` file of numbers and a header, and a collection's own cache of them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import logging
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagekin.errors import InputError
+from imagekin.maps.records import Map
+from imagekin.replacement import replace
+from imagekin.types import Ids
+
+VERSION: Final = 1
+KEPT: Final = 12
+"""Maps that a collection's cache holds; the oldest goes first."""
+
+_FORMAT: Final = "imagekin map"
+_MOST: Final = 1 << 30
+_BLOCK: Final = 4_096
+
+log = logging.getLogger(__name__)
+
+
+def save(made: Map, path: str | os.PathLike[str]) -> Path:
+    """Write a map to one ``.npz`` file, in place of one that may be there, whole or not at all.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    header = {"format": _FORMAT, "version": VERSION, **made.to_dict()}
+    content = io.BytesIO()
+    text = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    np.savez_compressed(content, header=text, ids=made.ids, xy=made.xy)
+    target = Path(path).expanduser()
+    try:
+        replace(target, content.getvalue())
+    except OSError as error:
+        raise InputError(f"cannot write {os.fspath(path)!r}: {error.strerror or error}.") from error
+    return target
+
+
+def open(path: str | os.PathLike[str]) -> Map:
+    """Read what ``save`` wrote.
+
+    Raises:
+        InputError: no such file, not a map's, damaged, or of another version.
+    """
+    given = os.fspath(path)
+    try:
+        return _read(Path(path).expanduser())
+    except FileNotFoundError:
+        raise InputError(f"no map lies at {given!r}; make one with: imagekin map --out {given}") from None
+    except (OSError, ValueError, LookupError, TypeError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        raise InputError(f"{given!r} cannot be read as a map ({error}); make it again.") from error
+
+
+def _read(path: Path) -> Map:
+    with zipfile.ZipFile(path) as archive:
+        if any(member.file_size > _MOST for member in archive.infolist()):
+            raise ValueError("it is too large")
+    with np.load(path, allow_pickle=False) as file:
+        header, ids, xy = json.loads(file["header"].tobytes()), file["ids"], file["xy"]
+    if header.pop("format") != _FORMAT or header.pop("version") != VERSION:
+        raise ValueError("it is of another format or version")
+    count = header.pop("images")
+    if ids.dtype != np.int64 or xy.dtype != np.float32 or ids.shape != (count,) or xy.shape != (count, 2):
+        raise ValueError("its arrays do not fit")
+    if not np.isfinite(xy).all() or len(np.unique(ids)) != count:
+        raise ValueError("its numbers are damaged")
+    return Map(**{**header, "notes": tuple(header["notes"])}, ids=ids, xy=xy)
+
+
+def fingerprint(ids: Ids, vectors: NDArray[Any], plan: Mapping[str, Any]) -> str:
+    """What a map is made of, as a short text: other vectors, ids or options give another one."""
+    digest = hashlib.blake2b(json.dumps({"version": VERSION, **plan}, sort_keys=True).encode(), digest_size=12)
+    digest.update(np.ascontiguousarray(ids).tobytes())
+    for at in range(0, len(vectors), _BLOCK):
+        digest.update(np.ascontiguousarray(vectors[at : at + _BLOCK]).tobytes())
+    return digest.hexdigest()
+
+
+def recall(folder: Path | None, key: str) -> Map | None:
+    """The map of that key in a collection's cache, or None; a damaged one counts as none."""
+    if folder is None or not (folder / f"{key}.npz").is_file():
+        return None
+    try:
+        return open(folder / f"{key}.npz")
+    except InputError as error:
+        log.debug("a kept map is not used: %s", error)
+        return None
+
+
+def keep(folder: Path | None, key: str, made: Map) -> None:
+    """Put a map into a collection's cache, if that can be written."""
+    if folder is None:
+        return
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        save(made, folder / f"{key}.npz")
+        by_age = sorted(folder.glob("*.npz"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    except (OSError, InputError) as error:
+        log.debug("the map is not kept: %s", error)
+        return
+    for old in by_age[KEPT:]:
+        with contextlib.suppress(OSError):
+            old.unlink()
