@@ -2,7 +2,7 @@
 
 Run once for each format, when it is released, and never again::
 
-    python -m tests.format_sample tests/data/format-1
+    python -m tests.format_sample tests/data/format-2
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ from typing import Any
 
 import numpy as np
 
+from imagekin.reduce.pca import WhitenedPCA
 from imagekin.store.base import Batch, Store, as_text
 from imagekin.store.filters import parse
 from imagekin.store.sqlite import SqliteStore
+from imagekin.testing.items import HOSTILE
 from imagekin.testing.oracle import embedder, synthetic_put, synthetic_vectors
-from imagekin.testing.stores import HOSTILE
 from imagekin.types import FileInfo
 
 CONDITIONS = ("label == 'odd'", "iso >= 400 and not label == 'odd'", "'quoted' in path", "width < 105")
 
 
 def fill(store: Store) -> None:
-    """Something of all: labels, columns, hostile names, changed, missing and removed items, failures, folders."""
+    """Something of all: labels, columns, hostile names, changed, missing and removed items, failures, a reducer."""
     store.claim(embedder())
     rows = synthetic_vectors(36, seed=1)
     puts = [
@@ -44,6 +45,7 @@ def fill(store: Store) -> None:
         Batch(relabels=[(8, "cat", None)], missing=[9, 10], removed=[11], skips=[(FileInfo(HOSTILE[5], 3, 4), "torn")])
     )
     store.write(Batch(returned=[10]))
+    store.reduce(WhitenedPCA(9).fit(rows), {"rows": len(rows)})
     store.set_root("/pictures", "parent")
     store.set_root(HOSTILE[5], "none")
 

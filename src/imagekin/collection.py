@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, overload
 
@@ -13,19 +13,20 @@ import numpy as np
 from imagekin import location
 from imagekin import query as queries
 from imagekin.contents import Contents
-from imagekin.embed.base import Embedder
 from imagekin.errors import InputError, StoreError
 from imagekin.model import TiedModel
+from imagekin.profile import Profile
 from imagekin.query import Crop, Query
+from imagekin.reduce.base import Reducer
 from imagekin.store import filters
 from imagekin.store.base import Store, check_k
 from imagekin.store.filters import Folders
-from imagekin.types import Hit, Report, Skipped, Vectors
+from imagekin.types import Hit, Report, Vectors
 
 Folder = str | os.PathLike[str]
 
 
-class Collection(Contents):
+class Collection(Contents, Profile):
     """Pictures that can be searched by picture; made by ``imagekin.open``.
 
     Safe to use from several threads, and by several processes at once: a search sees every image that any of them has
@@ -41,55 +42,8 @@ class Collection(Contents):
     def __init__(
         self, store: Store, *, model: str | None = None, precision: str | None = None, allow_urls: bool = False
     ) -> None:
-        self.store = store
+        super().__init__(store, TiedModel(store, model, precision))
         self.allow_urls = allow_urls
-        self._model = TiedModel(store, model, precision)
-
-    # -- what it is --------------------------------------------------------------------------------------------
-
-    @property
-    def location(self) -> str:
-        """The folder or URL of the collection."""
-        return self.store.location
-
-    @property
-    def embedder(self) -> Embedder:
-        """The model, loaded when it is first needed.
-
-        Raises:
-            MismatchError: it is not the one that made the stored vectors.
-            ModelError: its file is gone or has changed.
-        """
-        return self._model.embedder()
-
-    @property
-    def engine(self) -> str:
-        """How neighbours are found: ``auto``, or an engine's spec such as ``faiss(factory='HNSW32', ef=80)``."""
-        return str(self.store.settings().get("engine", "auto"))
-
-    @engine.setter
-    def engine(self, spec: str) -> None:
-        from imagekin import index
-
-        if spec != "auto":
-            index.create(spec, self.store.dim or self.embedder.dim, self.store.metric)
-        self.store.set({"engine": spec})
-
-    def info(self) -> dict[str, Any]:
-        """Counts, sizes, model, engine and folders, as plain data."""
-        return {**self.store.info(), "roots": self.store.roots()}
-
-    def check(self) -> list[str]:
-        """Every fault found in the stored data, one sentence each; reads everything."""
-        return self.store.check()
-
-    def roots(self) -> dict[str, str]:
-        """The indexed folders, each with its label rule."""
-        return self.store.roots()
-
-    def skips(self) -> Iterator[Skipped]:
-        """The files that are known not to be indexable, each with the reason."""
-        return self.store.skips()
 
     # -- filling -----------------------------------------------------------------------------------------------
 
@@ -98,6 +52,7 @@ class Collection(Contents):
         *folders: Folder,
         label_from: str | None = None,
         force: bool = False,
+        reduce: str | Reducer | None = None,
         progress: Callable[[Any], None] | None = None,
         workers: int | None = None,
     ) -> Report:
@@ -108,6 +63,8 @@ class Collection(Contents):
             label_from: ``parent`` (the folder's name), ``none``, or a CSV file ``path,label,…``; by default what was
                 used for the folder before, or else ``parent``.
             force: embed again what is unchanged.
+            reduce: at the end let this reducer learn, as ``Collection.reduce`` does; ``none`` takes the present one
+                away, None leaves it.
             progress: called with a ``progress.Progress`` now and then.
             workers: threads; by default one a core.
 
@@ -116,7 +73,7 @@ class Collection(Contents):
             ``report.interrupted`` is True and what was done so far is kept.
 
         Raises:
-            InputError: a folder does not exist and never did.
+            InputError: a folder does not exist and never did; or the reducer cannot learn from what was indexed.
             StoreError: the collection cannot be written.
         """
         from imagekin import indexing
@@ -127,6 +84,7 @@ class Collection(Contents):
             [location.absolute(folder) for folder in folders],
             label_from=label_from,
             force=force,
+            reduce=reduce,
             progress=progress,
             workers=workers,
         )
@@ -144,7 +102,7 @@ class Collection(Contents):
             folders: as for ``index``.
             on_report: called after each round, the first of which is an ``index`` of everything.
             stop: an event that ends it, for use from another thread.
-            options: ``label_from``, ``force`` and ``progress`` of ``index``.
+            options: ``label_from``, ``force``, ``reduce`` and ``progress`` of ``index``.
 
         Raises:
             MissingPackageError: ``imagekin[watch]`` is not installed.

@@ -6,11 +6,13 @@ import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
-from imagekin import watch
+from imagekin import reducing, watch
 from imagekin.embed.base import Embedder
 from imagekin.ingest import Ingest
 from imagekin.progress import Progress
+from imagekin.reduce.base import Reducer
 from imagekin.roots import Roots
 from imagekin.store.base import Store
 from imagekin.types import Report
@@ -23,10 +25,13 @@ def index(
     *,
     label_from: str | None = None,
     force: bool = False,
+    reduce: str | Reducer | None = None,
     progress: Callable[[Progress], None] | None = None,
     workers: int | None = None,
 ) -> Report:
     """Run an ``Ingest`` over *folders* (none: those indexed before), remember them, make the store ready to search."""
+    if isinstance(reduce, str) and reduce.strip().lower() != reducing.NONE:
+        reducing.check(reduce, store.dim)  # a slip of the pen is told now, not after hours
     roots = Roots(store, folders, label_from=label_from)
     run = Ingest(store, embedder, progress=progress, force=force, workers=workers)
     report = run.run(roots)
@@ -35,8 +40,19 @@ def index(
         report.skipped.extend(roots.unused())
         if progress is not None:
             progress(replace(run.progress(""), phase="build"))
-        store.refresh()
+        try:
+            _learn(store, reduce)
+        finally:
+            store.refresh()
     return report
+
+
+def _learn(store: Store, wanted: str | Reducer | None) -> None:
+    """Set the reducer that is wanted, or see whether the present one has to learn again."""
+    if wanted is None:
+        reducing.keep_up(store)
+    else:
+        reducing.apply(store, wanted)
 
 
 def follow(
@@ -47,16 +63,15 @@ def follow(
     on_report: Callable[[Report], None],
     stop: threading.Event,
     label_from: str | None = None,
-    force: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    **how: Any,
 ) -> None:
-    """``index`` the folders, then whatever changes in them, until *stop* is set or Ctrl-C."""
+    """``index`` the folders (*how*: its options), then whatever changes in them, until *stop* is set or Ctrl-C."""
     followed = list(Roots(store, folders, label_from=label_from).rules)
     changes = watch.changes(followed, stop)
     with contextlib.suppress(KeyboardInterrupt):
         if next(changes, None) is None:
             return
-        report = index(store, embedder, folders, label_from=label_from, force=force, progress=progress)
+        report = index(store, embedder, folders, label_from=label_from, **how)
         on_report(report)
         while not report.interrupted and (changed := next(changes, None)) is not None:
             report = Ingest(store, embedder).run(Roots(store, changed, named=False))

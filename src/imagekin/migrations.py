@@ -58,4 +58,10 @@ MIGRATIONS: Final = (
         reason TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE reducer (
+        hash BLOB PRIMARY KEY,
+        data BLOB NOT NULL
+    ) STRICT;
+    """,
 )

@@ -110,11 +110,30 @@ def facts(info: Mapping[str, Any]) -> dict[str, object]:
         "missing": f"{info['missing']:,} (their drive or folder is absent)" if info["missing"] else 0,
         "skipped": f"{info['skipped']:,} (see imagekin info --skipped)" if info["skipped"] else 0,
         "model": f"{named}, {model['dim']:,} numbers an image" if model else named,
+        "reduced": reduction(info) if info.get("reduce") else 0,
         "engine": f"{info['serving']}, because {info['reason']}" if "serving" in info else info["engine"],
         "on disk": f"{megabytes(info['database_bytes'])}, and {megabytes(info.get('cache_bytes', 0))} of caches",
         "folders": [f"{folder}  (labels: {rule})" for folder, rule in info["roots"].items()],
     }
     return {name: value for name, value in shown.items() if value != 0 or name == "images"}
+
+
+def reduction(info: Mapping[str, Any]) -> str:
+    """What the reducer of a collection does, in a few words: lengths, variance, recall, bytes."""
+    says, whole = info["reduce"], info["embedder"]["dim"]
+    name = says["spec"].partition(":")[0]
+    parts = [f"{whole:,} → {says['dim']:,} numbers an image by {name}"]
+    if "variance" in says:
+        parts[0] += f" ({says['variance']:.1%} of the variance)"
+    if says.get("fault"):
+        return f"{parts[0]}, but not in use: it is damaged (see imagekin doctor)"
+    if says.get("recall") is not None:
+        parts.append(f"recall@10 {says['recall']:.3f} with {10 * says['candidates']:,} candidates")
+    if says.get("hopeless"):
+        parts.append("too low, so that whole vectors are compared")
+    elif "bytes" in says:
+        parts.append(f"{says['bytes']:,.0f} bytes an image in the index instead of {2 * whole:,}")
+    return ", ".join(parts)
 
 
 def changed(done: Report, missing: int) -> bool:

@@ -97,15 +97,18 @@ class Rows:
 
     def locate(self, ids: ArrayLike) -> NDArray[np.int64]:
         """Row numbers of the live rows among *ids*, ascending; ids that are not here are left out."""
-        wanted = as_ids(ids)
+        found = self.places(as_ids(ids))
+        return np.unique(found[found >= 0])
+
+    def places(self, ids: Ids) -> NDArray[np.int64]:
+        """Row numbers of *ids*, of any shape and in their order; −1 for those that no live row has."""
         keys, order = self._sorted()
-        if not len(keys) or not len(wanted):
-            return np.empty(0, np.int64)
+        if not len(keys):
+            return np.full(ids.shape, -1, np.int64)
         # an id may stand on several rows, all dead but the last: the stable order puts the newest on the right
-        at = np.searchsorted(keys, wanted, side="right") - 1
-        found = np.asarray(at[(at >= 0) & (keys[np.maximum(at, 0)] == wanted)], np.int64)
-        rows = found if order is None else np.asarray(order[found], np.int64)
-        return np.unique(rows[self.live[rows]])
+        at = np.maximum(np.searchsorted(keys, ids, side="right") - 1, 0)
+        rows = at if order is None else order[at]
+        return np.where((keys[at] == ids) & self.live[rows], rows, np.int64(-1))
 
     def flags(self, ids: ArrayLike) -> Mask:
         """One flag a row: alive, and its id is among *ids*.

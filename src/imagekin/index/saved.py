@@ -78,6 +78,11 @@ def header(path: Path, identity: dict[str, Any] | None = None) -> dict[str, Any]
     return data
 
 
+def note(path: Path) -> str:
+    """What ``Index.save`` was told to write down in a folder that ``Index.open`` has read."""
+    return str(json.loads((path / _HEADER).read_text(encoding="utf-8"))["note"])
+
+
 def _sum(data: dict[str, Any]) -> str:
     """Hash of a header without this sum itself."""
     return hashlib.blake2b(json.dumps(data, sort_keys=True).encode(), digest_size=16).hexdigest()

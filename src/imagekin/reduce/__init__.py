@@ -7,10 +7,11 @@ import os
 from typing import Final
 
 from imagekin.errors import InputError
+from imagekin.reduce import saved
 from imagekin.reduce.base import Reducer
 from imagekin.registry import Entry, Registry
 
-__all__ = ["REDUCERS", "Reducer", "create", "open"]
+__all__ = ["REDUCERS", "Reducer", "create", "open", "unpacked"]
 
 REDUCERS: Final = Registry(
     "reducer",
@@ -45,8 +46,14 @@ def create(spec: str) -> Reducer:
 
 def open(path: str | os.PathLike[str]) -> Reducer:
     """A fitted reducer from a file that ``Reducer.save`` wrote; raises as ``Reducer.open``."""
-    from imagekin.reduce import saved
+    return _made(saved.read(path), str(path))
 
-    header, _ = saved.read(path)
-    reducer: Reducer = REDUCERS.load(header["name"]).open(path)
+
+def unpacked(content: bytes, where: str = "what was given") -> Reducer:
+    """A fitted reducer from what ``Reducer.packed`` gave, which lay at *where*; raises as ``open``."""
+    return _made(saved.unpacked(content, where), where)
+
+
+def _made(content: saved.Content, where: str) -> Reducer:
+    reducer: Reducer = REDUCERS.load(content[0]["name"]).restored(content, where)
     return reducer

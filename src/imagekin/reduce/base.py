@@ -5,18 +5,25 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from imagekin.distance import as_vectors
+from imagekin.distance import as_vectors, rowwise
 from imagekin.errors import InputError
 from imagekin.estimator import Estimator
+from imagekin.reduce import saved
+from imagekin.replacement import replace
 from imagekin.types import Vectors
 
 BLOCK: Final = 4_096
 """Rows that are worked on at a time, so that mapped float16 vectors never lie in memory as a whole in float64."""
+
+
+_FEW: Final = 2
+"""Vectors up to which a matrix product's threads cost more than they save: 10 ms on cores that others use too."""
 
 
 class Reducer(Estimator, ABC):
@@ -31,6 +38,9 @@ class Reducer(Estimator, ABC):
     Attributes:
         name: as in the registry.
         learned: names of the arrays that ``fit`` makes.
+        preserves_distance: whether differences between what it gives stand for those between the vectors themselves,
+            so that these can rank again what it found; otherwise it states a space of its own.
+        gives_vectors: whether what it gives can be compared as vectors; otherwise it is codes.
         n_features_in_: length of the vectors it was fitted to.
         n_components_: length of what ``transform`` gives.
     """
@@ -38,6 +48,8 @@ class Reducer(Estimator, ABC):
     name: ClassVar[str]
     learned: ClassVar[tuple[str, ...]]
     needs_labels: ClassVar[bool] = False
+    preserves_distance: ClassVar[bool] = False
+    gives_vectors: ClassVar[bool] = True
     n_features_in_: int
     n_components_: int
 
@@ -110,10 +122,12 @@ class Reducer(Estimator, ABC):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write what was learned to one file, whole or not at all."""
-        self._need_fit()
-        from imagekin.reduce import saved
+        replace(Path(path), self.packed())
 
-        saved.write(path, self.name, self.get_params(), {name: getattr(self, name) for name in self.learned})
+    def packed(self) -> bytes:
+        """What ``save`` writes, for ``reduce.unpacked``."""
+        self._need_fit()
+        return saved.packed(self.name, self.get_params(), {name: getattr(self, name) for name in self.learned})
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
@@ -122,11 +136,14 @@ class Reducer(Estimator, ABC):
         Raises:
             InputError: no such file, damaged, or another reducer's.
         """
-        from imagekin.reduce import saved
+        return cls.restored(saved.read(path), str(path))
 
-        header, arrays = saved.read(path)
+    @classmethod
+    def restored(cls, content: saved.Content, where: str) -> Self:
+        """A reducer out of a header and arrays, which come from *where*; raises as ``open``."""
+        header, arrays = content
         if header["name"] != cls.name:
-            raise InputError(f"{path} holds a {header['name']}, not a {cls.name}; open it with imagekin.reduce.open.")
+            raise InputError(f"{where} holds a {header['name']}, not a {cls.name}; open it with imagekin.reduce.open.")
         try:
             reducer = cls(**header["parameters"])
             if set(arrays) != set(cls.learned):
@@ -135,7 +152,7 @@ class Reducer(Estimator, ABC):
                 setattr(reducer, name, array)
             reducer._restored()
         except (TypeError, ValueError, IndexError) as error:
-            raise InputError(f"{path} does not hold what a {cls.name} learns; fit and save it again.") from error
+            raise InputError(f"{where} does not hold what a {cls.name} learns; fit and save it again.") from error
         return reducer
 
     @abstractmethod
@@ -169,6 +186,9 @@ class LinearReducer(Reducer):
     components_: Vectors
 
     def _transform(self, vectors: Vectors) -> Vectors:
+        if len(vectors) <= _FEW:
+            repeated = np.broadcast_to(self.components_, (len(vectors), *self.components_.shape))
+            return -rowwise(vectors - self.mean_, repeated, "inner")
         # the mean goes through the matrix once, and not from every vector
         result: Vectors = vectors @ self.components_.T
         result -= self.components_ @ self.mean_

@@ -28,6 +28,7 @@ class PCA(LinearReducer):
     """
 
     name: ClassVar[str] = "pca"
+    preserves_distance: ClassVar[bool] = True
     learned: ClassVar[tuple[str, ...]] = (*LinearReducer.learned, "explained_variance_", "explained_variance_ratio_")
     explained_variance_: Vectors
     explained_variance_ratio_: Vectors
@@ -77,6 +78,7 @@ class WhitenedPCA(PCA):
     """
 
     name: ClassVar[str] = "pca-whiten"
+    preserves_distance: ClassVar[bool] = False
 
     def _scales(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         real = values > 1e-9 * max(float(values[0]), 1e-300)

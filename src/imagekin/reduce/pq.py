@@ -26,6 +26,7 @@ class ProductQuantizer(Reducer):
     """
 
     name: ClassVar[str] = "pq"
+    gives_vectors: ClassVar[bool] = False
     learned: ClassVar[tuple[str, ...]] = ("centroids_",)
     centroids_: NDArray[np.float32]
 

@@ -19,6 +19,7 @@ class RandomProjection(LinearReducer):
     """
 
     name: ClassVar[str] = "random"
+    preserves_distance: ClassVar[bool] = True
 
     def __init__(self, n_components: int | float | None = None, seed: int = 0) -> None:
         super().__init__(n_components)

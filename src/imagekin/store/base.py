@@ -10,82 +10,24 @@ import json
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from imagekin.distance import as_vectors
-from imagekin.errors import InputError, MismatchError
+from imagekin.errors import InputError, MismatchError, UnsupportedError
+from imagekin.reduce.base import Reducer
+from imagekin.store.batch import Batch, Known, Put
 from imagekin.store.filters import Filter
-from imagekin.types import Distances, FileInfo, Hit, Ids, Item, Skipped, Vectors
+from imagekin.types import Distances, Hit, Ids, Item, Skipped, Vectors
 
-MAX_K = 100_000
+__all__ = [
+    "MAX_K", "Batch", "Known", "Put", "Store", "as_hit", "as_text", "check_k", "dump_metadata", "empty_result", "title"
+]  # fmt: skip
 
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What a store remembers of a file, to tell whether it changed."""
-
-    id: int
-    path: str
-    size: int
-    mtime_ns: int
-    hash: bytes
-    width: int
-    height: int
-    label: str | None
-    metadata: str | None
-    missing: bool
-    device: int
-
-
-@dataclass(frozen=True, slots=True)
-class Put:
-    """An image to write: a new item, or (with ``id``) a known one whose file changed or moved.
-
-    Attributes:
-        vector: ``(dim,)`` float32, of length 1.
-    """
-
-    file: FileInfo
-    hash: bytes
-    width: int
-    height: int
-    vector: Vectors
-    label: str | None = None
-    metadata: str | None = None
-    id: int | None = None
-
-
-@dataclass(slots=True)
-class Batch:
-    """Changes that are written in one transaction: all or none.
-
-    Attributes:
-        puts: images with their vectors.
-        touches: items whose file has a new date or size but the same content.
-        relabels: ``(id, label, metadata)``.
-        removed: ids whose file was deleted.
-        missing: ids whose drive or folder is absent.
-        returned: ids that are back.
-        skips: files that cannot be indexed; where the reason lies in the content, with its size and date, so that it
-            is not read again until it changes; else with size −1.
-        unskips: paths of files that are no longer skipped.
-    """
-
-    puts: list[Put] = field(default_factory=list)
-    touches: list[tuple[int, FileInfo]] = field(default_factory=list)
-    relabels: list[tuple[int, str | None, str | None]] = field(default_factory=list)
-    removed: list[int] = field(default_factory=list)
-    missing: list[int] = field(default_factory=list)
-    returned: list[int] = field(default_factory=list)
-    skips: list[tuple[FileInfo, str]] = field(default_factory=list)
-    unskips: list[str] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return any(getattr(self, name) for name in self.__slots__)
+MAX_K: Final = 100_000
 
 
 class Store(ABC):
@@ -122,6 +64,8 @@ class Store(ABC):
         """
         stored = self.settings().get("embedder")
         if stored is None or (stored["fingerprint"] != embedder["fingerprint"] and not self.count(missing=None)):
+            if self.settings().get("reduce") is not None:  # it learned from another model's vectors
+                self.reduce(None)
             self.set({"embedder": dict(embedder)})
         elif stored["fingerprint"] != embedder["fingerprint"]:
             was, now = title(stored), title(embedder)
@@ -131,6 +75,21 @@ class Store(ABC):
                 f"the collection {self.location} was made with {was}, not {now}, and their vectors do not compare; "
                 "open it without naming a model, or index the folders into another collection."
             )
+
+    def reduce(self, reducer: Reducer | None, facts: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Find neighbours by what a fitted reducer makes of the vectors from now on; None: by the vectors themselves.
+
+        The reducer is kept with the collection, for every handle on it, and told in ``settings()["reduce"]``: *facts*
+        (plain data), its ``spec``, its ``dim`` and a ``hash``.  What is written later goes through it as well, and so
+        do queries.  Where it ``preserves_distance`` it only chooses candidates, enough of them for the recall that is
+        asked for, and hits are ranked by the stored vectors; else distances are those between reduced vectors.  A
+        store whose index lies elsewhere keeps both.  Durable when it returns; ``refresh`` makes it quick.
+
+        Raises:
+            UnsupportedError: this store cannot.
+            MismatchError: it is for vectors of another length.
+        """
+        raise UnsupportedError(f"{self.location} is in a store that does not reduce vectors; search goes on without.")
 
     @abstractmethod
     def roots(self) -> dict[str, str]:

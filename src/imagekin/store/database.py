@@ -239,7 +239,7 @@ class Database:
             )
         if wrong := schema.difference(self._reader, MIGRATIONS[:version]):
             raise damaged(self.path, wrong)
-        if version < len(MIGRATIONS):
+        if version < len(MIGRATIONS) and not self.read_only:  # steps only add; what they would is then not there yet
             with self._lock():
                 self._migrate(self._open_writer())
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagekin.errors import StoreError
-from imagekin.replacement import replace
+from imagekin.replacement import SUFFIX, replace
 from imagekin.types import Ids
 
 log = logging.getLogger(__name__)
@@ -184,7 +184,7 @@ class Segments:
         kept = {segment.name for segment in self.segments}
         with contextlib.suppress(OSError):
             for path in list(self.folder.iterdir()):
-                left_over = path.name.startswith(".manifest.json.")
+                left_over = path.name.startswith(".") and path.suffix == SUFFIX
                 if left_over or (path.suffix in (".ids", ".f16") and path.stem not in kept):
                     path.unlink(missing_ok=True)
 

@@ -8,10 +8,8 @@ join the engine's exactly searched tail.  Both are caches that may be deleted at
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,13 +17,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from imagekin import index
-from imagekin.errors import ImagekinError, IndexingError, InputError, MissingPackageError, StoreError
-from imagekin.index.base import Index
+from imagekin.errors import ImagekinError, IndexingError
 from imagekin.index.gate import Gate
+from imagekin.index.reduced import Reduced
 from imagekin.store.base import empty_result
 from imagekin.store.catalogue import Catalogue
+from imagekin.store.engines import Engines, Searcher
 from imagekin.store.filters import Filter
+from imagekin.store.reducers import Learned
 from imagekin.store.segments import Page, Segments, State, file_size
 from imagekin.types import Distances, Ids, Vectors
 
@@ -44,17 +43,20 @@ class Serving:
         folder: where the caches go.
         metric: a name from ``distance.METRICS``.
         engine: ``auto``, or the spec of an engine.
+        learned: the reducer that vectors go through, or None.
     """
 
-    def __init__(self, catalogue: Catalogue, folder: Path, metric: str, engine: str) -> None:
+    def __init__(
+        self, catalogue: Catalogue, folder: Path, metric: str, engine: str, *, learned: Learned | None = None
+    ) -> None:
         self.catalogue = catalogue
         self.folder = folder
-        self.metric = metric
-        self.engine = engine
+        self.engines = Engines(folder, catalogue.dim, metric=metric, spec=engine, learned=learned)
         self._guard = threading.RLock()
         self._gate = Gate()  # searches see the rows of one revision, never a half of the next
         self._segments = Segments(folder / "vectors", catalogue.dim)
-        self._index: Index | None = None
+        self._index: Searcher | None = None
+        self._saved = False
         self._revision = -1
         self._version = -1
 
@@ -75,35 +77,40 @@ class Serving:
             self._load()
             self._persist()
             rows = sum(len(segment) for segment in self._segments.segments)
-            if rows and index.parse(self.choice(rows)[0])[0] != "exact":
+            if rows and self.engines.saves(rows):
                 self._build()
 
-    def choice(self, rows: int) -> tuple[str, str]:
-        """The spec of the engine that is to serve *rows* vectors, and why."""
-        if self.engine != "auto":
-            return self.engine, "it was chosen for this collection"
-        return index.default(rows, self.catalogue.dim)
-
     def describe(self) -> dict[str, Any]:
-        """Which engine answers and why, and what the caches take on disk."""
+        """Which engine answers and why, what a reducer costs and gains, and what the caches take on disk."""
         spec, reason = self._in_use()
         files = (Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names)
         size = sum(map(file_size, files))
-        return {"engine": self.engine, "serving": spec, "reason": reason, "cache_bytes": size}
+        reduced = {"reduce": self._reduction()} if self.engines.learned else {}
+        return {"engine": self.engines.spec, "serving": spec, "reason": reason, "cache_bytes": size, **reduced}
 
     def _in_use(self) -> tuple[str, str]:
         """The spec of the engine that answers now, and why: the one that is to, where its structure is built."""
         rows = self.catalogue.count(None, missing=False)
-        spec, reason = self.choice(rows)
+        spec, reason = self.engines.choice(rows)
         with contextlib.suppress(ImagekinError):  # whoever asks wants to know what there is, damaged or not
-            if index.parse(spec)[0] != "exact" and not (
-                (current := self._current()).engine != "exact" and current.built
-            ):
+            if self.engines.saves(rows) and not (self._current().built and self._saved):
+                what = f"{spec} over reduced vectors" if self.engines.learned else spec
                 return (
                     "exact",
-                    f"{spec} is not built over {rows:,} images (too few, or not indexed since it was chosen)",
+                    f"{what} is not built over {rows:,} images (too few, or not indexed since it was chosen)",
                 )
         return spec, reason
+
+    def _reduction(self) -> dict[str, Any]:
+        """How well the reducer does here: nothing where it is not in use (yet)."""
+        with contextlib.suppress(ImagekinError):
+            if isinstance(current := self._current(), Reduced) and self._saved:
+                first, effort = self._segments.segments[0], current.effort
+                found: dict[str, Any] = {"bytes": self.engines.size(first) / max(1, len(first))}
+                if current.reducer.preserves_distance:
+                    found |= {"recall": effort.recall, "candidates": effort.rerank, "hopeless": effort.hopeless}
+                return found
+        return {}
 
     def faults(self) -> Iterator[str]:
         """One sentence for each cache file that is not what was written; reads everything."""
@@ -113,7 +120,7 @@ class Serving:
 
     # -- keeping up --------------------------------------------------------------------------------------------
 
-    def _current(self) -> Index:
+    def _current(self) -> Searcher:
         """The index, brought to the newest revision; costs microseconds when nothing was written."""
         with self._guard:
             version = self.catalogue.database.data_version
@@ -140,20 +147,17 @@ class Serving:
         self._index = self._assembled()
         self._revision, self._version = self._segments.state.revision, -1
 
-    def _assembled(self) -> Index:
+    def _assembled(self) -> Searcher:
         """The engine over the first segment, the other segments added, dead rows removed, in the order they came."""
         segments = self._segments.segments
         dead = self._segments.state.dead_rows()
-        spec, _ = self.choice(len(segments[0]) if segments else 0)
-        current = self._opened(spec) if segments else None
-        if current is None:
-            current = index.create("exact", self.catalogue.dim, self.metric)
-            if segments:
-                current.build(segments[0].ids, segments[0].vectors, checked=True)
+        opened = self.engines.opened(segments[0]) if segments else None
+        current = opened if opened is not None else self.engines.plain(segments[0] if segments else None)
         for number, segment in enumerate(segments):
             if number:
                 current.add(segment.ids, segment.vectors, checked=True)
             current.remove(dead.get(number, _NONE))
+        self._saved = opened is not None
         return current
 
     def _advance(self) -> None:
@@ -233,49 +237,15 @@ class Serving:
     def _build(self) -> None:
         """Build the engine over the first segment and save it, when there is none yet or it has fallen behind."""
         current = self._assembled()
-        if current.engine != "exact" and not current.wants_rebuild:
+        if self._saved and not current.wants_rebuild:
             self._index = current
             return
         if len(self._segments.segments) > 1 or self._segments.state.dead:
             with self.catalogue.database.snapshot():
                 self._segments.append(self._pages(0), State(*self.catalogue.revision()), fresh=True)
-        if not self._segments.segments:  # somebody deletes the caches at this moment
-            return
-        first = self._segments.segments[0]
-        spec, _ = self.choice(len(first))
-        fresh = index.create(spec, self.catalogue.dim, self.metric)
-        fresh.build(first.ids, first.vectors, checked=True)
-        folder = self._engine_folder(spec)
-        try:
-            fresh.save(folder, vectors=False, note=first.name)
-        except OSError as error:
-            raise StoreError(
-                f"the index cannot be written to {folder} ({error.strerror or error}); searches stay right but slower: "
-                "free some space or check the permissions."
-            ) from error
-        for old in self.folder.glob("engine-*"):
-            if old != folder:
-                shutil.rmtree(old, ignore_errors=True)
-        self._serve_segments()
-
-    def _opened(self, spec: str) -> Index | None:
-        """The saved engine over the first segment, or None when there is none that fits."""
-        name, parameters = index.parse(spec)
-        folder = self._engine_folder(spec)
-        if name == "exact" or not folder.is_dir():
-            return None
-        first = self._segments.segments[0]
-        try:
-            made: type[Index] = index.ENGINES.load(name)
-            chunks = [(first.ids, first.vectors)]
-            return made.open(folder, self.catalogue.dim, self.metric, chunks=chunks, **parameters)
-        except (IndexingError, InputError, MissingPackageError) as error:
-            log.warning("the index in %s is not used, and every vector is compared instead: %s", folder, error)
-            return None
-
-    def _engine_folder(self, spec: str) -> Path:
-        key = f"{spec}|{self.metric}|{self._segments.segments[0].name}"
-        return self.folder / f"engine-{hashlib.blake2b(key.encode(), digest_size=8).hexdigest()}"
+        if self._segments.segments:  # else somebody deletes the caches at this moment
+            self.engines.build(self._segments.segments[0])
+            self._serve_segments()
 
     @contextlib.contextmanager
     def _cache_lock(self) -> Iterator[bool]:

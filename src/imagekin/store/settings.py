@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,10 +14,11 @@ MAX_DIM: Final = 1 << 20
 
 _NEEDED: Final = ("name", "fingerprint")
 _OPTIONAL: Final = ("spec", "precision")
+_HASH: Final = re.compile(r"[0-9a-f]{32}")
 
 
 def checked(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same settings, if the model and the engine in them are such as imagekin writes.
+    """The same settings, if the model, the engine and the reducer in them are such as imagekin writes.
 
     Raises:
         DamagedError: they are not.
@@ -25,6 +27,8 @@ def checked(settings: Mapping[str, Any]) -> Mapping[str, Any]:
         _check_embedder(embedder)
     if (engine := settings.get("engine")) is not None:
         _check_engine(engine)
+    if (reducer := settings.get("reduce")) is not None:
+        _check_reducer(reducer)
     return settings
 
 
@@ -35,9 +39,8 @@ def _check_embedder(embedder: Any) -> None:
         value = embedder.get(name)
         if not isinstance(value, str) and not (value is None and name in _OPTIONAL):
             raise _garbled(f"the model's {name}", value)
-    dim = embedder.get("dim")
-    if isinstance(dim, bool) or not isinstance(dim, int) or not 1 <= dim <= MAX_DIM:
-        raise _garbled("the length of a vector", dim)
+    if not _is_count(embedder.get("dim"), MAX_DIM):
+        raise _garbled("the length of a vector", embedder.get("dim"))
 
 
 def _check_engine(engine: Any) -> None:
@@ -47,6 +50,24 @@ def _check_engine(engine: Any) -> None:
         index.parse(engine)
     except InputError as error:
         raise _garbled("the engine", engine) from error
+
+
+def _check_reducer(reducer: Any) -> None:
+    if not isinstance(reducer, dict) or not isinstance(reducer.get("spec"), str):
+        raise _garbled("the reducer", reducer)
+    if not _is_count(reducer.get("dim"), MAX_DIM):
+        raise _garbled("the length of a reduced vector", reducer.get("dim"))
+    if not isinstance(reducer.get("hash"), str) or not _HASH.fullmatch(reducer["hash"]):
+        raise _garbled("the hash of the reducer", reducer.get("hash"))
+    if not _is_count(reducer.get("rows", 1), 1 << 62):
+        raise _garbled("the number of vectors that the reducer learned from", reducer["rows"])
+    share = reducer.get("variance", 0.0)
+    if not isinstance(share, float) or not 0 <= share <= 1:
+        raise _garbled("the share of the variance that the reducer keeps", share)
+
+
+def _is_count(value: Any, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
 
 
 def _garbled(what: str, value: Any) -> DamagedError:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from imagekin import location
+from imagekin.errors import DamagedError, MismatchError
 from imagekin.migrations import MIGRATIONS
+from imagekin.reduce.base import Reducer
+from imagekin.store import reducers
 from imagekin.store.base import Batch, Known, Store, as_text, empty_result
 from imagekin.store.catalogue import Catalogue
 from imagekin.store.database import Database
 from imagekin.store.filters import Filter
+from imagekin.store.reducers import Learned
 from imagekin.store.segments import file_size
 from imagekin.store.serving import Serving
 from imagekin.store.settings import checked
 from imagekin.types import Distances, Ids, Item, Skipped, Vectors
+
+log = logging.getLogger(__name__)
 
 
 class SqliteStore(Store):
@@ -38,6 +46,9 @@ class SqliteStore(Store):
         self._serving: Serving | None = None
         self._catalogue = Catalogue(self.database, 0)
         self._engine = "auto"
+        self._learned: Learned | None = None
+        self._reducer_fault: str | None = None
+        self._key: str | None = None
         self._version = -1
         self._maker: str | None = None
         self.metric = "cosine"
@@ -61,6 +72,17 @@ class SqliteStore(Store):
         """See ``Store.claim``."""
         super().claim(embedder)
         self._maker = str(embedder["fingerprint"])
+
+    def reduce(self, reducer: Reducer | None, facts: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """See ``Store.reduce``."""
+        with self.database.transaction():
+            dim = (self.settings().get("embedder") or {}).get("dim", 0)
+            if reducer is not None and reducer.n_features_in_ != dim:
+                raise MismatchError(
+                    f"the reducer {reducer.spec} is for vectors of {reducer.n_features_in_} numbers, and those of the "
+                    f"collection {self.location} have {dim}; let it learn from them."
+                )
+            reducers.write(self.database, reducer, facts)
 
     def roots(self) -> dict[str, str]:
         """See ``Store.roots``."""
@@ -149,19 +171,37 @@ class SqliteStore(Store):
         with self._guard:
             version = self.database.data_version
             if version != self._version:
-                settings = self.settings()
-                dim, engine = int((settings.get("embedder") or {}).get("dim", 0)), settings.get("engine", "auto")
-                if (dim, engine) != (self._catalogue.dim, self._engine):
-                    self._catalogue.dim, self._engine, self._serving = dim, str(engine), None
+                with self.database.snapshot():
+                    self._follow(self.settings())
                 self._version = version
             if self._serving is None and self._catalogue.dim:
-                self._serving = Serving(self._catalogue, self.folder / "cache", self.metric, self._engine)
+                folder = self.folder / "cache"
+                self._serving = Serving(self._catalogue, folder, self.metric, self._engine, learned=self._learned)
             return self._serving
+
+    def _follow(self, settings: Mapping[str, Any]) -> None:
+        """Take what searches depend on out of the settings; where any of it has changed, a new searcher is needed."""
+        dim, engine = int((settings.get("embedder") or {}).get("dim", 0)), str(settings.get("engine", "auto"))
+        says = settings.get(reducers.SETTING)
+        key = says["hash"] if says else None
+        fault = self._reducer_fault
+        if (dim, engine, key) == (self._catalogue.dim, self._engine, self._key) and fault is None:
+            return
+        self._learned, self._reducer_fault = None, None
+        if says:
+            try:
+                self._learned = reducers.read(self.database, says, dim)
+            except DamagedError as error:
+                self._reducer_fault = str(error)
+                if self._reducer_fault != fault:
+                    log.warning("%s", error)
+        self._catalogue.dim, self._engine, self._key, self._serving = dim, engine, key, None
 
     def check(self) -> list[str]:
         """See ``Store.check``."""
         serving = self._served()
-        return [*self._catalogue.damaged(), *(serving.faults() if serving else ())]
+        of_reducer = [self._reducer_fault] if self._reducer_fault else []
+        return [*self._catalogue.damaged(), *of_reducer, *(serving.faults() if serving else ())]
 
     def info(self) -> dict[str, Any]:
         """See ``Store.info``."""
@@ -176,14 +216,18 @@ class SqliteStore(Store):
                 "revision": self.revision,
                 "last_id": int(last[0]) if last else 0,
             }
+        settings = self.settings()
+        described: dict[str, Any] = serving.describe() if serving else {"engine": self._engine}
+        reduction = described.pop("reduce", {"fault": self._reducer_fault})
         return {
             "location": self.location,
             **counts,
             "format": len(MIGRATIONS),
             "metric": self.metric,
-            "embedder": self.settings().get("embedder"),
+            "embedder": settings.get("embedder"),
             "database_bytes": sum(map(file_size, self.folder.glob(location.DATABASE + "*"))),
-            **(serving.describe() if serving else {"engine": self._engine}),
+            **described,
+            **({"reduce": {**says, **reduction}} if (says := settings.get(reducers.SETTING)) else {}),
         }
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from imagekin.errors import MismatchError
 from imagekin.store.base import Batch
-from imagekin.testing import items, searching
+from imagekin.testing import items, reduced, searching
 from imagekin.testing.oracle import (
     DIM,
     Opened,
@@ -155,4 +155,5 @@ CHECKS: Final[tuple[Callable[[Opener], None], ...]] = (
     check_claim,
     *items.CHECKS,
     *searching.CHECKS,
+    *reduced.CHECKS,
 )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.argument("folders", nargs=-1, metavar="[FOLDER]...")
 @click.option("--label-from", metavar="parent|none|FILE.csv", help="Where labels come from [new folders: parent].")
 @modelled
+@click.option("--reduce", metavar="SPEC", help="Compare shorter vectors: pca:150, lda, …; none: whole ones again.")
 @click.option("--follow", is_flag=True, help="Stay, and index what changes in the folders, until Ctrl-C.")
 @click.option("--force", is_flag=True, help="Embed again what is unchanged.")
 @shared
@@ -38,11 +39,12 @@ def command(
 
     Without a FOLDER, every folder that the collection knows. Ctrl-C at any moment leaves a good collection.
     """
+    reduce = how.pop("reduce")
     with settings.open(create=True, **how) as photos:
         if follow:
-            return _follow(settings, photos, folders, label_from=label_from, force=force)
+            return _follow(settings, photos, folders, label_from=label_from, reduce=reduce, force=force)
         with progress.bar(settings) as step:
-            report = photos.index(*folders, label_from=label_from, force=force, progress=step)
+            report = photos.index(*folders, label_from=label_from, reduce=reduce, force=force, progress=step)
         _print(settings, report, photos)
         return INTERRUPTED if report.interrupted else 0
 
@@ -73,3 +75,5 @@ def _print(settings: Settings, report: Report, photos: Collection) -> None:
         output.record(report)
     elif not settings.quiet:
         output.say(output.report(report, len(photos)))
+        if photos.reduce is not None and not report.interrupted:
+            output.say([f"{output.reduction(photos.info())}."])
