@@ -17,6 +17,7 @@ from imagekin.cli.app import COMMANDS, app
 from imagekin.collection import Collection
 from imagekin.embed import EMBEDDERS
 from imagekin.index import ENGINES
+from imagekin.reduce import REDUCERS
 from tests.pictures import folder, save
 
 ROOT = Path(__file__).parents[1]
@@ -77,8 +78,8 @@ def test_no_option_is_documented_that_does_not_exist() -> None:
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text(CLI))) <= known
 
 
-@pytest.mark.parametrize("name", [*EMBEDDERS, *ENGINES])
-def test_every_model_and_engine_is_documented(name: str) -> None:
+@pytest.mark.parametrize("name", [*EMBEDDERS, *ENGINES, *REDUCERS])
+def test_every_model_engine_and_reducer_is_documented(name: str) -> None:
     assert any(name in code(page) for page in PAGES if page.parent.name == "docs")
 
 
