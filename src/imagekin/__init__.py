@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from imagekin import datasets as datasets
+    from imagekin.client import Client as Client
     from imagekin.collection import Collection as Collection
     from imagekin.errors import ImagekinError as ImagekinError
     from imagekin.evaluation import evaluate as evaluate
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __version__: Final = "0.1.0"
 
 _NAMES: Final = {
+    "Client": "imagekin.client",
     "Collection": "imagekin.collection",
     "Hit": "imagekin.types",
     "ImageEmbedder": "imagekin.transformer",
@@ -40,6 +42,7 @@ _NAMES: Final = {
 _MODULES: Final = frozenset({"datasets"})
 
 __all__ = [
+    "Client",
     "Collection",
     "Hit",
     "ImageEmbedder",

@@ -53,6 +53,13 @@ def resolve(location: str | os.PathLike[str] | None = None) -> Path:
     return home() / text
 
 
+def address(location: str | os.PathLike[str] | None = None) -> str | None:
+    """The http(s) address that a collection's location is, ``$IMAGEKIN_COLLECTION`` for None; else None."""
+    given = location if location is not None else os.environ.get(VARIABLE)
+    found = _ADDRESS.match(given) if isinstance(given, str) else None
+    return str(given) if found is not None and found[1].lower() in ("http", "https") else None
+
+
 def absolute(path: object) -> str:
     """The absolute path of a file or folder that a person named; ``~`` stands for the home folder.
 

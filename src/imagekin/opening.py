@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from imagekin import location
 from imagekin.collection import Collection
+from imagekin.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from imagekin.client import Client
 
 
 def open(
@@ -17,11 +23,13 @@ def open(
     engine: str | None = None,
     create: bool = True,
     allow_urls: bool = False,
+    token: str | None = None,
 ) -> Collection:
     """Open a collection, or make one.
 
     Args:
-        where: a name, kept in the user's data folder; or a path; None stands for ``$IMAGEKIN_COLLECTION``, or else
+        where: a name, kept in the user's data folder; or a path; or the address of a collection on a server, such as
+            ``http://host:7700/photos``, which gives a ``Client``; None stands for ``$IMAGEKIN_COLLECTION``, or else
             ``default``.
         model: a name from ``imagekin models``, or the path of an ONNX file; for a collection that has images it must be
             the one it was made with, and may be left out.
@@ -29,11 +37,15 @@ def open(
         engine: as in ``Collection.engine``.
         create: make the collection when it is absent.
         allow_urls: let ``search`` fetch http(s) URLs.
+        token: what a server asks for; by default ``$IMAGEKIN_TOKEN``.
 
     Raises:
-        StoreError: it is absent, damaged, locked, or was made by another model.
+        StoreError: it is absent, damaged, locked, or was made by another model; or its server does not answer.
         UnknownNameError: no such model or engine.
+        UnsupportedError: a model, precision or engine is given for a collection on a server.
     """
+    if (url := location.address(where)) is not None:
+        return _remote(url, token, {"model": model, "precision": precision, "engine": engine})
     from imagekin.store import open_store
 
     folder = location.resolve(where)
@@ -49,6 +61,15 @@ def open(
             shutil.rmtree(folder, ignore_errors=True)
         raise
     return collection
+
+
+def _remote(url: str, token: str | None, chosen: Mapping[str, str | None]) -> Client:
+    given = next((name for name, value in chosen.items() if value is not None), None)
+    if given is not None:
+        raise UnsupportedError(f"the {given} of {url} is chosen where the collection lies, not by who asks its server.")
+    from imagekin.client import Client
+
+    return Client(url, token=token)
 
 
 def collections() -> list[str]:

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from importlib.metadata import version
 
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from imagekin import __version__
 from imagekin.server import pages, problems
 from imagekin.server.gallery import Gallery
 from imagekin.server.guard import Guard
@@ -57,7 +57,7 @@ class Application:
 def _api(gallery: Gallery, options: Options, keys: Keys | None) -> FastAPI:
     api = FastAPI(
         title="imagekin",
-        version=__version__,
+        version=version("imagekin"),
         summary="Finds the kin of an image.",
         docs_url=None,
         redoc_url=None,
