@@ -26,12 +26,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, TypeAlias
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from imagekin.index import ENGINES, parse
 from imagekin.index.base import Index
 from imagekin.testing.answers import clustered
+from tests.installed_engines import need
 
 Answer: TypeAlias = tuple[Any, Any]
 ROOT: Final = Path(__file__).parents[1]
@@ -53,13 +53,6 @@ GIVEN: Final = {"ef": 100, "nprobe": 16, "search_k": 2000, "epsilon": 0.3, "rera
 """Search settings by the names that engines have for them; an engine that is given them is not tuned."""
 
 SECONDS: Final = 280
-
-
-def need(spec: str) -> None:
-    """Skip where the engine's package is missing, unless every engine has to be here."""
-    name = parse(spec)[0]
-    if os.environ.get("IMAGEKIN_ALL_ENGINES") != "1" and not ENGINES[name].installed():
-        pytest.skip(f"{name} is not installed, and IMAGEKIN_ALL_ENGINES is not 1")
 
 
 def equal(ours: Answer, theirs: Answer) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -34,13 +33,9 @@ from imagekin.benchmark.workspace import Workspace
 from imagekin.errors import InputError, LockedError, MissingPackageError, StoreError, UnknownNameError
 from imagekin.index import ENGINES, create, parse
 from tests import foreign_engines
+from tests.installed_engines import need
 
 QUICK = Options(seconds=0.01)
-
-
-def need(name: str) -> None:
-    if os.environ.get("IMAGEKIN_ALL_ENGINES") != "1" and not ENGINES[name].installed():
-        pytest.skip(f"{name} is not installed, and IMAGEKIN_ALL_ENGINES is not 1")
 
 
 @pytest.fixture(scope="module")

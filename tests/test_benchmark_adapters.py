@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,24 +11,16 @@ import numpy as np
 import pytest
 
 from imagekin.distance import normalized
-from imagekin.index import ENGINES, create
+from imagekin.index import ENGINES
 from imagekin.index.tuned import Tuned
 from imagekin.testing.answers import clustered
-from imagekin.types import Vectors
+from tests.installed_engines import built, quick
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are not installed with the package
 
 from benchmarks import adapters
 
 QUICK = [name for name in adapters.LIBRARIES if name not in ("pynndescent", "scann")]
-
-
-def built(name: str, rows: Vectors) -> Any:
-    if not ENGINES[name].installed() and os.environ.get("IMAGEKIN_ALL_ENGINES") != "1":
-        pytest.skip(f"{name} is not installed")
-    index = create(name if name == "turbovec" else f"{name}:threads=1", rows.shape[1])
-    index.build(range(len(rows)), rows)
-    return index
 
 
 def test_every_engine_of_the_extra_that_is_tuned_has_its_library_measured() -> None:
@@ -41,7 +32,7 @@ def test_every_engine_of_the_extra_that_is_tuned_has_its_library_measured() -> N
 @pytest.mark.parametrize("name", QUICK)
 def test_the_library_is_asked_for_as_many_hits_as_the_adapter_asks(name: str) -> None:
     rows, queries = np.split(normalized(clustered(700, 64)), [690])
-    index, asked = built(name, rows), dict[str, list[tuple[Any, ...]]]()
+    index, asked = built(quick(name), rows), dict[str, list[tuple[Any, ...]]]()
     library, bare = index._index, adapters.LIBRARIES[name](index)
     for who, search in (("adapter", lambda batch: index.search(batch, adapters.K)), ("library", bare)):
         index._index = Listening(library, asked.setdefault(who, []))
@@ -78,7 +69,7 @@ def numbers(call: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def test_a_run_reports_each_engine_and_one_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    built("hnswlib", clustered(64, 8))
+    built(quick("hnswlib"), clustered(64, 8))
     monkeypatch.setattr(type(ENGINES["lorann"]), "installed", lambda self: "lorann" not in self.target)
     words = argparse.Namespace(rows=600, dim=16, queries=5, batch=20, rounds=2, engines="hnswlib,lorann")
     figures = adapters.run(words, tmp_path)

@@ -23,7 +23,8 @@ from imagekin.collection import Collection
 from imagekin.errors import ImagekinError
 from imagekin.index import ENGINES, parse, saved
 from imagekin.testing.answers import check_answer
-from tests.engine_children import NAMES, ROOT, Children, Subject, Trial, need, unlike
+from tests.engine_children import NAMES, ROOT, Children, Subject, Trial, unlike
+from tests.installed_engines import need
 from tests.pictures import folder, picture, save
 
 PICTURES: Final = 560

@@ -1,82 +1,26 @@
-"""Engines of the extra ``engines`` that search a graph or a forest: the conformance suite, and each library's traps."""
+"""Engines of the extra ``engines`` that search a graph or a forest: each library's traps."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from imagekin.errors import IndexingError, InputError
-from imagekin.index import ENGINES, create, parse
+from imagekin.index import parse
 from imagekin.testing.answers import check_answer, clustered
-from imagekin.testing.engines import check_engine
-from imagekin.types import Vectors
+from tests.installed_engines import built, make
 
-SPECS = [
-    ("annoy:trees=20,threads=1", 0.9),
-    ("hnswlib:threads=1", 0.9),
-    ("ngt:epsilon=0.1,threads=1", 0.9),
-    ("nmslib:threads=1", 0.9),
-    ("pynndescent:threads=1", 0.9),
-    ("usearch:threads=1", 0.9),
-    ("usearch:dtype=f32,threads=1", 0.9),
-    ("usearch:dtype=bf16,threads=1", 0.9),
-    ("voyager:threads=1", 0.9),
-    ("voyager:dtype=e4m3,threads=1", 0.9),
-]
 GRAPHS = ["annoy", "hnswlib", "ngt", "nmslib", "pynndescent", "usearch", "voyager"]
-
-
-def make(spec: str, dim: int = 16, metric: str = "cosine") -> Any:
-    """An engine; skipped where its package is not installed, unless all of them have to be."""
-    name = parse(spec)[0]
-    if not ENGINES[name].installed() and os.environ.get("IMAGEKIN_ALL_ENGINES") != "1":
-        pytest.skip(f"{name} is not installed")
-    return create(spec, dim, metric)
-
-
-def built(spec: str, vectors: Vectors, metric: str = "cosine") -> Any:
-    index = make(spec, vectors.shape[1], metric)
-    index.build(range(len(vectors)), vectors)
-    return index
-
-
-@pytest.mark.parametrize(("spec", "recall"), SPECS)
-def test_conformance(spec: str, recall: float, tmp_path: Path) -> None:
-    make(spec)
-    check_engine(lambda dim, metric: create(spec, dim, metric), tmp_path, recall=recall)
-
-
-@pytest.mark.parametrize("engine", GRAPHS)
-def test_k_hits_come_where_the_graph_reaches_fewer(engine: str) -> None:
-    # islands of equal rows: links lead nowhere else, and libraries raise or return less than k
-    vectors = np.repeat(clustered(5, 16), 200, axis=0)
-    index = built(f"{engine}:threads=1", vectors)
-    ids, distances = index.search(vectors[:1], 300)
-    known = dict(enumerate(vectors))
-    check_answer((ids, distances), vectors[:1], known, "cosine")
-    index.remove(range(990))
-    check_answer(index.search(vectors[::200], 20), vectors[::200], {n: known[n] for n in range(990, 1000)}, "cosine")
-
-
-@pytest.mark.parametrize("engine", GRAPHS)
-def test_many_hits_are_found_as_surely_as_ten(engine: str) -> None:
-    rows, queries = np.split(clustered(2020, 16), [2000])
-    index = built(f"{engine}:recall=0.95,threads=1", rows)
-    known = dict(enumerate(rows))
-    for k in (1, 10, 100):
-        check_answer(index.search(queries, k), queries, known, "cosine", recall=0.9)
 
 
 @pytest.mark.parametrize("engine", ["hnswlib", "ngt", "usearch", "voyager"])
 def test_a_graph_grows_beyond_the_room_it_was_made_with(engine: str) -> None:
     vectors = clustered(2030, 16)
-    index = make(f"{engine}:threads=1")
+    index = make(f"{engine}:threads=1", 16)
     index.build(range(100), vectors[:100])
     for start in range(100, 2000, 100):
         index.add(range(start, start + 100), vectors[start : start + 100])

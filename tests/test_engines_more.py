@@ -1,63 +1,20 @@
-"""Quantised graphs, lists and flat codes of the extra ``engines``: the conformance suite, and each library's traps."""
+"""Quantised graphs, lists and flat codes of the extra ``engines``: each library's traps."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from imagekin.errors import InputError
-from imagekin.index import ENGINES, create, parse
+from imagekin.index import parse
 from imagekin.testing.answers import check_answer, clustered
-from imagekin.testing.engines import check_engine
-from imagekin.types import Vectors
+from tests.installed_engines import built, make, quick
 
-SPECS = [
-    "lorann:threads=1",
-    "lorann:rank=16,bits=4,threads=1",
-    "pyglass-portable:threads=1",
-    "pyglass-portable:codes=FP32,threads=1",
-    "rabitq-ivf:threads=1",
-    "rabitq-ivf:bits=4,threads=1",
-    "scalable-vs:threads=1",
-    "scalable-vs:codes=float32,threads=1",
-    "scann:threads=1",
-    "symphonyqg:threads=1",
-    "symphonyqg:bits=8,threads=1",
-    "turbovec",
-    "turbovec:bits=2",
-]
-ENGINE_NAMES = sorted({parse(spec)[0] for spec in SPECS})
-
-
-def make(spec: str, dim: int = 32, metric: str = "cosine") -> Any:
-    """An engine; skipped where its package is not installed, unless all of them have to be."""
-    name = parse(spec)[0]
-    if not ENGINES[name].installed() and os.environ.get("IMAGEKIN_ALL_ENGINES") != "1":
-        pytest.skip(f"{name} is not installed")
-    return create(spec, dim, metric)
-
-
-def built(spec: str, vectors: Vectors, metric: str = "cosine") -> Any:
-    index = make(spec, vectors.shape[1], metric)
-    index.build(range(len(vectors)), vectors)
-    return index
-
-
-def quick(engine: str) -> str:
-    """The engine on one thread, which tests beside others and repeatable answers need."""
-    return engine if engine == "turbovec" else f"{engine}:threads=1"
-
-
-@pytest.mark.parametrize("spec", SPECS)
-def test_conformance(spec: str, tmp_path: Path) -> None:
-    make(spec)
-    check_engine(lambda dim, metric: create(spec, dim, metric), tmp_path, recall=0.9)
+ENGINE_NAMES = ["lorann", "pyglass-portable", "rabitq-ivf", "scalable-vs", "scann", "symphonyqg", "turbovec"]
 
 
 @pytest.mark.parametrize("engine", ENGINE_NAMES)
@@ -68,25 +25,6 @@ def test_any_dimension(engine: str, dim: int) -> None:
     for metric in sorted(make(engine).metrics):
         index = built(quick(engine), rows, metric)
         check_answer(index.search(queries, 10), queries, dict(enumerate(rows)), metric, recall=0.9)
-
-
-@pytest.mark.parametrize("engine", ENGINE_NAMES)
-def test_equal_rows_and_islands(engine: str) -> None:
-    vectors = np.repeat(clustered(5, 32), 200, axis=0)
-    index = built(quick(engine), vectors)
-    known = dict(enumerate(vectors))
-    check_answer(index.search(vectors[:1], 300), vectors[:1], known, "cosine")
-    index.remove(range(990))
-    check_answer(index.search(vectors[::200], 20), vectors[::200], {n: known[n] for n in range(990, 1000)}, "cosine")
-
-
-@pytest.mark.parametrize("engine", ENGINE_NAMES)
-def test_many_hits_are_found_as_surely_as_ten(engine: str) -> None:
-    rows, queries = np.split(clustered(2020, 32), [2000])
-    index = built(f"{quick(engine)}{',' if ':' in quick(engine) else ':'}recall=0.95", rows)
-    known = dict(enumerate(rows))
-    for k in (1, 10, 100):
-        check_answer(index.search(queries, k), queries, known, "cosine", recall=0.9)
 
 
 @pytest.mark.parametrize("engine", ["rabitq-ivf", "scann", "turbovec", "scalable-vs:codes=float32"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +11,11 @@ import numpy as np
 import pytest
 
 from imagekin.errors import IndexingError, InputError
-from imagekin.index import ENGINES, create, scan
+from imagekin.index import create, scan
 from imagekin.index.base import Index
 from imagekin.testing.answers import clustered
 from imagekin.testing.engines import check_engine
+from tests.installed_engines import need
 
 SPECS = (
     "torch(devices='cpu')",
@@ -26,8 +26,7 @@ SPECS = (
 
 @pytest.fixture(scope="module")
 def torch() -> Any:
-    if not ENGINES["torch"].installed() and os.environ.get("IMAGEKIN_ALL_ENGINES") != "1":
-        pytest.skip("torch is not installed")
+    need("torch")
     import torch
 
     return torch

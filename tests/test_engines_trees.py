@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from imagekin.errors import InputError
-from imagekin.index import ENGINES, create
+from imagekin.index import create
 from imagekin.index.base import Index
 from imagekin.testing.answers import clustered
 from imagekin.testing.engines import check_engine
+from tests.installed_engines import need
 
 NAMES = ("kdtree", "balltree")
 
 
 @pytest.fixture(params=NAMES)
 def name(request: pytest.FixtureRequest) -> str:
-    if not ENGINES[request.param].installed() and os.environ.get("IMAGEKIN_ALL_ENGINES") != "1":
-        pytest.skip(f"{request.param} is not installed")
+    need(request.param)
     return str(request.param)
 
 
