@@ -150,6 +150,15 @@ class Children:
                 self._runs[near] = self._pool.submit(_run, near, modules)
         return self._runs[spec].result()[self._module]
 
+    def sound(self, spec: str, expected: Iterable[tuple[str, str]] = ()) -> Ran:
+        """``of``, unless an outcome is not what *expected* says, by the trial's name without its metric, or else ok."""
+        ran, sentences = self.of(spec), dict(expected)
+        assert not ran.fault, ran.fault
+        got = [(title, title.rpartition(" (")[0], value) for title, value in ran.outcomes.items()]
+        wrong = [f"{title}: {value}" for title, name, value in got if value != sentences.get(name, "ok")]
+        assert not wrong, "\n".join(wrong)
+        return ran
+
 
 def _run(spec: str, modules: Sequence[str]) -> dict[str, Ran]:
     """The trials of modules; after a crash a new process goes on with the module behind."""
@@ -207,13 +216,6 @@ def outcome(trial: Trial, subject: Subject) -> Any:
     if "shared" in vars(subject) and not subject.unchanged():
         return f"{result} - and the index answers otherwise than before"
     return result
-
-
-def unlike(ran: Ran, expected: Iterable[tuple[str, str]]) -> list[str]:
-    """One line for each outcome that is not what *expected* says, by the trial's name without its metric."""
-    sentences = dict(expected)
-    got = [(title, title.rpartition(" (")[0], value) for title, value in ran.outcomes.items()]
-    return [f"{title}: {value}" for title, name, value in got if value != sentences.get(name, "ok")]
 
 
 if __name__ == "__main__":
