@@ -67,7 +67,6 @@ over.addEventListener("pointermove", (event) => {
     drag(middle(before), middle(now));
   } else if (moved > 4) {
     drag(before, now);
-    card.hidden = true;
   }
 });
 const drag = (before, now) =>
@@ -77,12 +76,13 @@ over.addEventListener("pointerup", (event) => {
   pointers.delete(event.pointerId);
 });
 over.addEventListener("pointercancel", (event) => pointers.delete(event.pointerId));
-over.addEventListener("pointerleave", () => { state.hovered = -1; card.hidden = true; redraw(); });
+over.addEventListener("pointerleave", () => { forget(); redraw(); });
 over.addEventListener("dblclick", (event) => zoom(2, ...at(event)));
 over.addEventListener("wheel", (event) => {
   event.preventDefault();
   const lines = event.deltaMode === 1 ? 30 : 1;
   zoom(Math.exp(-Math.max(-240, Math.min(240, event.deltaY * lines)) / 300), ...at(event));
+  hover(...at(event));
 }, { passive: false });
 
 const step = (dx, dy) => look(view.x + (dx * 80) / view.scale, view.y + (dy * 80) / view.scale, view.scale);

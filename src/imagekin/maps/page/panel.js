@@ -3,6 +3,7 @@ const say = (text) => { $("said").textContent = text; };
 
 const choose = (row, go = false) => {
   state.chosen = row;
+  forget();
   relook();
   $("chosen").hidden = row < 0;
   $("help").hidden = row >= 0;

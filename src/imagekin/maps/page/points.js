@@ -1,7 +1,7 @@
 // Points by WebGL, or into an image where there is none.  Each has a colour and a state: 1 pale, 2 lit.
 const VERTEX = `
 attribute vec2 place; attribute vec3 tint; attribute float state;
-uniform vec2 middle, scale; uniform float size, turn;
+uniform vec2 middle, scale; uniform float turn; uniform mediump float size;
 varying vec3 colour;
 void main() {
   gl_Position = abs(state - turn) < 0.5 ? vec4((place - middle) * scale, 0.0, 1.0) : vec4(9.0, 9.0, 9.0, 1.0);
@@ -10,7 +10,7 @@ void main() {
 }`;
 const FRAGMENT = `
 precision mediump float;
-varying vec3 colour; uniform float opacity, size;
+varying vec3 colour; uniform float opacity; uniform mediump float size;
 void main() {
   float gap = length(gl_PointCoord - 0.5) * size;
   float cover = clamp(size * 0.5 - gap + 0.5, 0.0, 1.0) * opacity;

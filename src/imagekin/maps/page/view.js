@@ -62,7 +62,14 @@ const look = (x, y, scale) => {
   view.scale = Math.min(Math.max(scale, view.whole * 0.5), view.whole * 4000);
   view.x = Math.min(Math.max(x, -1.2), 1.2);
   view.y = Math.min(Math.max(y, -1.2), 1.2);
+  forget();
   redraw();
+};
+
+// What was under the pointer is elsewhere now.
+const forget = () => {
+  state.hovered = -1;
+  $("card").hidden = true;
 };
 
 const fly = (x, y, scale) => {
@@ -114,6 +121,12 @@ const ring = (row, radius, width) => {
   pen.stroke();
 };
 
+const dot = (row, radius, width) => {
+  ring(row, radius, width);
+  pen.fillStyle = css(colourOf(state.field, row));
+  pen.fill();
+};
+
 const chance = (row) => Math.imul(row + 1, 2654435761) >>> 0;   // an order that is the same at every zoom
 
 const drawTiles = () => {
@@ -123,8 +136,8 @@ const drawTiles = () => {
   const [right, top] = onMap(view.width + 60, -60);
   const rows = space.inside(left, bottom, right, top, 1500);
   if (!rows) return;
-  const room = 0.85 * Math.sqrt((view.width * view.height) / Math.max(rows.length, 1));
-  const side = Math.min(Math.max(room, 26), Math.max(1.5 * given.side, 96));
+  const room = 1.2 * Math.sqrt((view.width * view.height) / Math.max(rows.length, 1));
+  const side = Math.min(Math.max(room, 40), Math.max(1.5 * given.side, 96));
   const taken = new Map();
   const cell = (x, y) => Math.floor(x / side) * 65_536 + Math.floor(y / side);
   rows.sort((a, b) => chance(a) - chance(b));
@@ -167,9 +180,9 @@ const drawChosen = () => {
     pen.lineWidth = 0.8 + 2.4 * similarity;
     pen.strokeStyle = dark.matches ? "#ececeeaa" : "#1c1c1e88";
     pen.stroke();
-    ring(row, 5, 1.5);
   }
-  ring(state.chosen, 9, 3);
+  for (const { row } of neighbours(state.chosen)) dot(row, 4, 1);
+  dot(state.chosen, 7, 2.5);
 };
 
 const drawNames = () => {
