@@ -149,7 +149,7 @@ def test_a_job_is_stopped_and_what_it_did_is_kept(
         save(root / f"more/{number:03}.png", 1_000 + number)
     job = site.ask("jobs", "POST", json={}).json()
     assert gate.reached.wait(30)
-    answer = site.ask(f"jobs/{job['id']}", "DELETE")
+    answer = site.ask(f"jobs/{job['id']}/cancel", "POST")
     assert (answer.status_code, answer.json()["state"]) == (202, "running")
     gate.opened.set()
     job = ended(site, job)
@@ -178,7 +178,7 @@ def test_a_job_that_fails_says_why(
 
 
 def test_a_job_that_is_none(site: Site) -> None:
-    for method, path in (("GET", "jobs/nothing"), ("GET", "jobs/nothing/events"), ("DELETE", "jobs/nothing")):
+    for method, path in (("GET", "jobs/nothing"), ("GET", "jobs/nothing/events"), ("POST", "jobs/nothing/cancel")):
         assert "no job" in problem(site.ask(path, method), 404)
 
 

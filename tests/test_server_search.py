@@ -110,7 +110,8 @@ def test_plus_minus_and_the_least_similarity(site: Site) -> None:
     ("options", "status", "words"),
     [
         ({}, 422, "a search needs a picture"),
-        ({"id": []}, 422, "a search needs a picture"),
+        ({"id": []}, 422, "at least 1"),
+        ({"url": []}, 422, "at least 1"),
         ({"id": 999}, 422, "no item 999"),
         ({"id": 0}, 422, "id"),
         ({"id": 2**63}, 422, "id"),

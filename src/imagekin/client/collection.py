@@ -128,7 +128,7 @@ class Client(Collection):
                 if stopping:
                     raise
                 stopping = True
-                self._ask("DELETE", f"/jobs/{job['id']}")
+                self._ask("POST", f"/jobs/{job['id']}/cancel")
             job = self._get(f"/jobs/{job['id']}")
         if job["report"] is None:
             raise StoreError(f"indexing on {self._url} failed: {job['error']}")

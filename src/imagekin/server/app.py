@@ -67,6 +67,7 @@ def _api(gallery: Gallery, options: Options, keys: Keys | None) -> FastAPI:
     api.state.gallery, api.state.options, api.state.keys = gallery, options, keys
     api.state.pages = pages.load()
     api.state.listeners, api.state.closing = 0, False
+    api.state.routes = [route for router in _ROUTERS for route in router.routes]
     for router in _ROUTERS:
         api.include_router(router)
     problems.install(api)

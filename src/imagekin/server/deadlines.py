@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import math
+from http import HTTPStatus
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from imagekin.server.options import BODY_SECONDS, MAX_FORM
+from imagekin.server.problems import Problem
 
 HEADER_SECONDS: Final = 10.0
 """From a connection, or the end of an answer, to the last header of the next request."""
@@ -26,7 +28,11 @@ CONNECTIONS: Final = 512
 EVERY: Final = 0.5
 """Seconds between two looks at the clocks."""
 
-_REFUSED: Final = b"HTTP/1.1 %s\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_REFUSALS: Final = {
+    400: "the request is no HTTP that can be read.",
+    408: "the request came too slowly.",
+    431: f"the address and the headers have more than {HEADER_BYTES:,} bytes.",
+}
 
 
 class DeadlineProtocol(HttpToolsProtocol):
@@ -64,7 +70,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._taken += len(data)
         super().data_received(data)
         if self.waiting and self._taken > HEADER_BYTES and not self.transport.is_closing():
-            self._refuse(b"431 Request Header Fields Too Large")
+            self._refuse(431)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
@@ -119,9 +125,9 @@ class DeadlineProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Say that a request cannot be read, or is too long."""
         if self._too_long:
-            self._refuse(b"431 Request Header Fields Too Large")
+            self._refuse(431)
         elif not self.transport.is_closing():
-            self._refuse(b"400 Bad Request")
+            self._refuse(400)
 
     def pause_writing(self) -> None:
         """The other side takes nothing: it must before long."""
@@ -138,12 +144,16 @@ class DeadlineProtocol(HttpToolsProtocol):
         if not self.waiting or self.transport.is_closing() or self.transport.get_write_buffer_size():
             self.transport.abort()  # a close would wait for what nobody reads
         elif self._taken:
-            self._refuse(b"408 Request Timeout")
+            self._refuse(408)
         else:
             self.transport.close()
 
-    def _refuse(self, status: bytes) -> None:
-        self.transport.write(_REFUSED % status)
+    def _refuse(self, status: int) -> None:
+        """Answer before there is a request."""
+        answer = Problem(status, _REFUSALS[status], headers={"Connection": "close"}).response()
+        lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
+        lines += [name + b": " + value for name, value in answer.raw_headers]
+        self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
         self.transport.close()
 
 

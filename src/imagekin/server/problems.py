@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Route
 
 from imagekin import errors
 from imagekin.server.answers import dumped
@@ -108,7 +109,15 @@ def _http(request: Request, error: HTTPException) -> Response:
         405: f"this address does not take {request.method}; /docs says what it takes.",
     }
     detail = details.get(error.status_code, str(error.detail))
-    return Problem(error.status_code, detail, headers=error.headers).response()
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    return Problem(error.status_code, detail, headers=headers).response()
+
+
+def _allowed(request: Request) -> str:
+    """What an address takes; each of its methods is a route of its own, and the router names those of the first."""
+    routes: Sequence[Route] = request.app.state.routes
+    path = str(request.scope["path"])
+    return ", ".join(sorted({name for route in routes if route.path_regex.match(path) for name in route.methods or ()}))
 
 
 def _late(request: Request, error: TimeoutError) -> Response:

@@ -3,17 +3,57 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from imagekin.server.options import MAX_HITS, MAX_OFFSET
 
 MAX_ID = 2**63 - 1
 
 Id = Annotated[int, Field(ge=1, le=MAX_ID, description="An item's id.")]
-Number = Annotated[float, Field(allow_inf_nan=False)]
 Url = Annotated[str, Field(min_length=1, max_length=8192)]
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str | int) else value
+
+
+def _split(value: Any) -> Any:
+    return tuple(value.split(",")) if isinstance(value, str) else value
+
+
+def _several(kind: dict[str, Any], most: int) -> Any:
+    """The schema of one or a list of them."""
+    return WithJsonSchema({"anyOf": [kind, {"type": "array", "items": kind, "minItems": 1, "maxItems": most}]})
+
+
+_ID: Final = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
+_URL: Final = {"type": "string", "minLength": 1, "maxLength": 8192}
+_REGION: Final = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
+
+Ids = Annotated[list[Id], Field(min_length=1, max_length=100), BeforeValidator(_listed), _several(_ID, 100)]
+Urls = Annotated[list[Url], Field(min_length=1, max_length=16), BeforeValidator(_listed), _several(_URL, 16)]
+Folders = Annotated[
+    list[str], Field(max_length=1_000), BeforeValidator(_listed), WithJsonSchema(
+        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "maxItems": 1_000}]}
+    )
+]  # fmt: skip
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Region = Annotated[
+    tuple[Number, Number, Number, Number], BeforeValidator(_split), WithJsonSchema(
+        {"anyOf": [_REGION, {"type": "string", "description": "x,y,width,height"}]}
+    )
+]  # fmt: skip
 
 
 class Shape(BaseModel):
@@ -25,18 +65,11 @@ class Shape(BaseModel):
 class Filters(Shape):
     """Which items are looked at."""
 
-    under: list[str] | None = Field(
-        None, max_length=1_000, description="Folders or files, absolute: only items that lie in one of them."
-    )
+    under: Folders | None = Field(None, description="Folders or files, absolute: only items in one of them.")
     label: str | None = Field(None, max_length=4_000, description="Only items with this label.")
     where: str | None = Field(
         None, max_length=4_000, description="Only items that fit, such as: width >= 1000 and label != 'dog'."
     )
-
-    @field_validator("under", mode="before")
-    @classmethod
-    def _several(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
 
     @field_validator("under")
     @classmethod
@@ -54,27 +87,17 @@ class Filters(Shape):
 class Search(Filters):
     """A search by items, by URLs, or by the pictures of a form."""
 
-    id: list[Id] | None = Field(None, max_length=100, description="Items to search by, one search each.")
-    url: list[Url] | None = Field(None, max_length=16, description="Pictures to fetch and search by, if allowed.")
-    crop: tuple[Number, Number, Number, Number] | None = Field(
+    id: Ids | None = Field(None, description="Items to search by, one search each.")
+    url: Urls | None = Field(None, description="Pictures to fetch and search by, if allowed.")
+    crop: Region | None = Field(
         None, description="x, y, width, height: search by this region, in pixels of the picture as it is shown."
     )
-    plus: list[Id] = Field([], max_length=50, description="Items that hits are to be like as well.")
-    minus: list[Id] = Field([], max_length=50, description="Items that hits are to be unlike.")
+    plus: Ids = Field([], description="Items that hits are to be like as well.")
+    minus: Ids = Field([], description="Items that hits are to be unlike.")
     k: int = Field(20, ge=1, le=MAX_HITS, description="Hits wanted.")
     offset: int = Field(0, ge=0, le=MAX_OFFSET, description="Leave out this many of the nearest hits.")
     min_similarity: float | None = Field(None, ge=-1, le=1, allow_inf_nan=False, description="The least of a hit.")
     exclude_self: bool = Field(True, description="Leave an item out of its own answer.")
-
-    @field_validator("id", "url", "plus", "minus", mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str | int) else value
-
-    @field_validator("crop", mode="before")
-    @classmethod
-    def _numbers(cls, value: Any) -> Any:
-        return tuple(value.split(",")) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _one_way(self) -> Search:
@@ -89,7 +112,7 @@ class IndexRequest(Shape):
     """What to index."""
 
     folders: list[str] = Field([], max_length=100, description="Of the collection's folders; none stands for all.")
-    force: bool = Field(False, description="Embed again what is unchanged.")
+    force: StrictBool = Field(False, description="Embed again what is unchanged.")
 
 
 class Token(Shape):

@@ -16,6 +16,7 @@ _WHAT: Final = {
     415: "of a kind that is not taken",
     422: "something in the request makes no sense",
     429: "too many requests are waiting",
+    431: "the address and the headers are too long",
 }
 _SCHEMA: Final = {"application/problem+json": {"schema": shapes.Problem.model_json_schema()}}
 

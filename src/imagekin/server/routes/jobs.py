@@ -51,7 +51,7 @@ async def one(request: Request, collection: str, job: str) -> Response:
     return answer(served.jobs.get(job).plain(skipped=True))
 
 
-@router.delete("/{collection}/jobs/{job}", status_code=202, response_model=shapes.Job, responses=PROBLEMS)
+@router.post("/{collection}/jobs/{job}/cancel", status_code=202, response_model=shapes.Job, responses=PROBLEMS)
 async def cancel(request: Request, collection: str, job: str) -> Response:
     """Stop a job; what it has done is kept."""
     served: Served = request.app.state.gallery.of(collection)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -73,28 +72,34 @@ async def _read(request: Request) -> tuple[shapes.Search, list[bytes]]:
     kind = request.headers.get("content-type", "")
     plain = kind.partition(";")[0].strip().lower()
     if plain == "application/json":
-        return _checked(_parsed(await request.body())), []
+        return _parsed(await request.body()), []
     if plain != "multipart/form-data":
         raise Problem(415, "a search is sent as application/json, or with pictures as multipart/form-data.")
     form = await forms.read(request.stream(), kind)
     if not form.pictures:
         raise Problem(422, "the form has no picture; send one as the field image.")
-    fields = {name: values if name in _LISTS else values[-1] for name, values in form.fields.items()}
+    fields: dict[str, Any] = {name: v if name in _LISTS else v[-1] for name, v in form.fields.items()}
+    if len(region := form.fields.get("crop", [])) > 1:  # as four fields, which is how forms have lists
+        fields["crop"] = region
     wanted = _checked(fields)
     if wanted.id is not None or wanted.url is not None:
         raise Problem(422, "a form with pictures takes no id and no url; search by one or the other.")
     return wanted, form.pictures
 
 
-def _parsed(body: bytes) -> Any:
+def _parsed(body: bytes) -> shapes.Search:
+    """The options of a JSON body, in which a number is no text and a text no number."""
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise Problem(400, "the body is not JSON.") from None
+        return shapes.Search.model_validate_json(body, strict=True)
+    except ValidationError as error:
+        if error.errors()[0]["type"] == "json_invalid":
+            raise Problem(400, "the body is not JSON.") from None
+        raise RequestValidationError(error.errors(include_url=False)) from error
 
 
-def _checked(value: Any) -> shapes.Search:
+def _checked(fields: dict[str, Any]) -> shapes.Search:
+    """The options of a form, in which everything is text."""
     try:
-        return shapes.Search.model_validate(value)
+        return shapes.Search.model_validate(fields)
     except ValidationError as error:
         raise RequestValidationError(error.errors(include_url=False)) from error
