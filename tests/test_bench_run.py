@@ -19,7 +19,6 @@ from imagekin.benchmark import (
     Outcome,
     Progress,
     grid,
-    knobs,
     ladders,
     of_vectors,
     process,
@@ -264,7 +263,7 @@ def test_the_table_of_sweeps_knows_its_engines(name: str) -> None:
     for build in grid.sweep(name, 20_000, 64, describe=nothing_described):
         assert build.parameters.keys() <= engine.options.keys()
         for settings in build.settings:
-            assert settings.keys() <= knobs.names(engine)
+            assert settings.keys() <= engine.knobs()
 
 
 def test_an_engine_tells_about_itself() -> None:
@@ -442,6 +441,6 @@ def test_a_changed_index_answers_as_one_that_was_built_so(spec: str, tmp_path: P
     opened = engine.open(tmp_path / "index", 12, "cosine", **parameters, **high)
     for index in (once, opened):
         for settings in (low, high, low):
-            knobs.adjust(index, settings)
+            index.adjust(settings)
             assert np.array_equal(index.search(asked, 5)[0], expected[str(settings)])
-    assert settings.keys() <= knobs.names(engine)
+    assert settings.keys() <= engine.knobs()

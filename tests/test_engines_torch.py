@@ -123,7 +123,7 @@ def test_devices_that_are_none(no_gpu: None, given: str) -> None:
 
 
 def test_another_dtype_is_refused(torch: Any) -> None:
-    with pytest.raises(InputError, match=r"dtype must be 'float16', 'float32' or None, not 'int8'"):
+    with pytest.raises(InputError, match=r"dtype must be one of 'float32', 'float16', not 'int8'"):
         create("torch(devices='cpu', dtype='int8')", 8)
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imagekin.index import create, default, factory, scan, workers
+from imagekin.index import create, default, effort, factory, scan, workers
 from imagekin.index.base import Index
 from imagekin.index.best import rescored
-from imagekin.index.factory import Factory, Tuned, tune
+from imagekin.index.effort import Effort
+from imagekin.index.factory import Factory
 from imagekin.index.rows import Rows
 from imagekin.testing.answers import check_answer, clustered
 
@@ -86,37 +87,39 @@ def test_a_few_dead_rows_are_dropped_from_more_candidates(monkeypatch: pytest.Mo
 
 
 class Ladder:
-    """An index of 1,000 rows whose candidates hold, of each query's true neighbours, what the width allows."""
+    """An index of 5,000 rows whose candidates hold, of each query's true neighbours, what the width allows."""
 
     def __init__(self, places: dict[int, int]) -> None:
         self.rows = Rows(8)
         self.rows.append(range(5000), clustered(5000, 8))
         self.sample = np.arange(4800, 5000)
         inside = np.arange(5000) < 4800
-        self.truth = scan.nearest(self.rows, self.rows.gather(self.sample), 10, "cosine", allowed=inside)[0]
-        self.places, self.asked = places, set[int]()
+        self.truth = scan.nearest(self.rows, self.rows.gather(self.sample), 100, "cosine", allowed=inside)[0]
+        self.places, self.asked = places, set[float]()
 
-    def candidates(self, queries: np.ndarray, *, k: int, width: int) -> np.ndarray:
+    def candidates(self, queries: np.ndarray, k: int, width: float) -> np.ndarray:
         """True neighbours stand from the width's place on, nothing before them."""
         self.asked.add(width)
         found = np.full((len(queries), k), -1, np.int64)
-        place = self.places.get(width, 10**6)
+        place = self.places.get(int(width), 10**6)
         if place + 10 <= k:
-            found[:, place : place + 10] = self.truth[: len(queries)]
+            found[:, place : place + 100] = self.truth[: len(queries), : k - place]
         return found
 
-    def tuned(self, text: str = "IVF64,PQ4x4fs", **given: Any) -> Any:
+    def tuned(self, text: str = "IVF64,PQ4x4fs", **given: Any) -> Effort:
         parameters = {"nprobe": None, "ef": None, "rerank": None, "recall": 0.99} | given
-        return tune(self.rows, "cosine", self.sample, Factory(text), parameters, candidates=self.candidates)
+        choice = Factory(text).choice(parameters, len(self.rows))
+        most = int(choice.reranks[-1])
+        return effort.find(factory.probe(self.rows, "cosine", self.sample, self.candidates, most), choice)
 
 
 def test_the_least_width_and_the_least_candidates_that_reach_the_target() -> None:
-    ladder = Ladder({width: 25 for width in (8, 11, 16, 23, 32, 45, 64)})
+    ladder = Ladder(dict.fromkeys(range(8, 65), 25))
     found = ladder.tuned()
     assert found.width >= 8
     assert found.rerank == 4  # ten of them from place 25 on need 35 candidates
     assert found.recall == 1.0
-    assert len(ladder.asked) < 12
+    assert len(ladder.asked) < 12  # of 20 widths
 
 
 def test_settings_that_were_given_are_kept() -> None:
@@ -124,14 +127,11 @@ def test_settings_that_were_given_are_kept() -> None:
     assert (ladder.tuned(nprobe=3).width, ladder.tuned(nprobe=3).rerank) == (3, 4)
     assert ladder.tuned(rerank=2).width == 64
     found = ladder.tuned(nprobe=5, rerank=7)
-    assert (found.width, found.rerank, found.recall) == (5, 7, None)
+    assert (found.width, found.rerank) == (5, 7)
 
 
-def test_more_hits_are_looked_for_wider() -> None:
-    found = Tuned(width=4, rerank=2, recall=0.99, wide=16)
-    assert [found.width_for(hits) for hits in (1, 10, 100, 1000)] == [4, 4, 16, 64]
-    assert 7 <= found.width_for(30) <= 8
-    assert Tuned(width=4, rerank=2, recall=0.99).width_for(500) == 4
+def test_what_an_older_file_did_not_measure_asks_for_no_other_width() -> None:
+    assert [Effort(width=4, rerank=2).for_hits(hits) for hits in (1, 10, 100, 500)] == [4, 4, 4, 4]
 
 
 def test_the_recall_of_a_hundred_is_reached_too() -> None:
@@ -145,7 +145,22 @@ def test_the_recall_of_a_hundred_is_reached_too() -> None:
 
 def test_the_widest_serve_where_nothing_reaches_the_target() -> None:
     found = Ladder({}).tuned()
-    assert (found.width, found.rerank, found.recall) == (64, 100, 0.0)
+    assert (found.width, found.rerank, found.recall, found.hopeless) == (64, 100, 0.0, True)
+
+
+def test_ties_at_the_tenth_place_count_whichever_of_them_is_found() -> None:
+    # each of 40 rows stands there 20 times: the 10 nearest are any 10 of 20
+    rows = Rows(8)
+    rows.append(range(1_000), np.concatenate([np.repeat(clustered(40, 8), 20, axis=0), clustered(200, 8, seed=9)]))
+    sample = np.arange(0, 800, 20)
+    inside = ~np.isin(np.arange(1_000), sample)
+
+    def last_of_them(queries: np.ndarray, k: int, width: float) -> np.ndarray:
+        found = scan.nearest(rows, queries, 19, "cosine", allowed=inside)[0]
+        return found[:, ::-1][:, :k]
+
+    probe = factory.probe(rows, "cosine", sample, last_of_them, 1)
+    assert probe.recall(1, 1) == (1.0, 0.0)
 
 
 def test_recall_is_reached_on_new_queries() -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imagekin.benchmark import knobs, memory, truth
+from imagekin.benchmark import memory, truth
 from imagekin.index import ENGINES
 from imagekin.index.base import Index
 from imagekin.types import Distances, Ids, Vectors
@@ -180,7 +180,7 @@ def _looked_at(
 
 def _first_look(task: Task, index: Index, settings: Mapping[str, Any]) -> Lane:
     """Recall over all queries, and what a query costs about."""
-    knobs.adjust(index, settings)
+    index.adjust(settings)
     each = min(_clocked(lambda query: index.search(query, task.k), task.queries[:_WARM])[1:] or [0.0])
     found, told = _all(index, task)
     score = truth.score(task.true, truth.distances(task.train, task.queries, found, metric=task.metric), told)
@@ -209,7 +209,7 @@ def _race(task: Task, index: Index, lanes: Sequence[Lane], *, seconds: float) ->
     try:
         for turn in range(ROUNDS):
             for lane in (*lanes[turn % len(lanes) :], *lanes[: turn % len(lanes)]):
-                knobs.adjust(index, lane.settings)
+                index.adjust(lane.settings)
                 some = task.queries[: max(_FEWEST, round(share[id(lane)] / ROUNDS / lane.each))]
                 _clocked(lambda query: index.search(query, task.k), some[:_FEWEST])
                 lane.times.append(_clocked(lambda query: index.search(query, task.k), some))

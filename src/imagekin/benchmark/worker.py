@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from imagekin.benchmark import knobs, measure
+from imagekin.benchmark import measure
 from imagekin.errors import ImagekinError, InputError
 from imagekin.index import ENGINES
 
@@ -63,7 +63,7 @@ def _describe(job: Job, say: Say) -> None:
     say({
         "options": dict(engine.options),
         "metrics": sorted(engine.metrics),
-        "knobs": sorted(knobs.names(engine)),
+        "knobs": sorted(engine.knobs()),
     })  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from imagekin.index.best import Found
 from imagekin.index.effort import ladder
 from imagekin.index.native import linked, own_folder
+from imagekin.index.options import RULES, Rule, whole
 from imagekin.index.rows import Mask
 from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
@@ -41,6 +42,9 @@ class Annoy(Tuned):
     engine: ClassVar[str] = "annoy"
     knob: ClassVar[str] = "search_k"
     options: ClassVar[Mapping[str, Any]] = MappingProxyType({**COMMON, "trees": 50, "search_k": None})
+    rules: ClassVar[Mapping[str, Rule]] = MappingProxyType(
+        {**RULES, "trees": whole(1, 10_000), "search_k": whole(1, 1 << 30)}
+    )
     can_mmap: ClassVar[bool] = True
 
     def _fill(self, rows: NDArray[np.int64]) -> None:

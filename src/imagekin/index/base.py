@@ -8,23 +8,22 @@ get their true distances from the stored vectors.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from imagekin.distance import as_vectors
 from imagekin.errors import InputError
-from imagekin.index import saved, scan
-from imagekin.index.best import Found, ordered, rescored
-from imagekin.index.engine import Engine
-from imagekin.index.rows import Mask, Rows, prepared
-from imagekin.types import Distances, Ids, Vectors
+from imagekin.index import answer, saved
+from imagekin.index.answer import Answering
+from imagekin.index.options import check_options
+from imagekin.index.rows import Rows
+from imagekin.types import Distances, Ids
 
 
-class Index(Engine):
+class Index(Answering):
     """Nearest neighbours by id, exact or approximate; every engine is a subclass (its hooks: ``engine.Engine``)."""
 
     def build(self, ids: ArrayLike, vectors: Any, *, checked: bool = False) -> None:
@@ -87,14 +86,18 @@ class Index(Engine):
         Raises:
             InputError: k below 1, wrong dim, NaN or infinity.
         """
-        asked = as_vectors(queries, self.dim, what="queries")
+        asked, ready = answer.checked(queries, self.dim, self.metric)
         if type(k) is not int:
             k = _whole(k)
         if k < 1:
             raise InputError(f"k must be a whole number of 1 or more, not {k!r}.")
         with self._gate:
             rows = self._rows
-            within = min(k, len(rows.ids) - rows.dead)
+            count = len(rows.ids) - rows.dead
+            if ready is not None and allow is None and k < count == self._built and not rows.dead:
+                found, distances = self._one(asked, ready, k)
+                return rows.named(found), distances
+            within = min(k, count)
             if not within or not len(asked):
                 return self._padded(asked, k)
             found, distances = self._nearest(asked, within, allow)
@@ -104,6 +107,26 @@ class Index(Engine):
             all_ids, all_distances = self._padded(asked, k)
             all_ids[:, :within], all_distances[:, :within] = ids, distances
             return all_ids, all_distances
+
+    def adjust(self, settings: Mapping[str, Any]) -> None:
+        """Search with other settings from now on, as if it had been built with them.
+
+        Args:
+            settings: some of ``knobs``, by name.
+
+        Raises:
+            InputError: one of them acts only when the index is built, or makes no sense.
+        """
+        fixed = sorted(settings.keys() - self.knobs())
+        if fixed:
+            known = ", ".join(sorted(self.knobs())) or "none"
+            raise InputError(f"{self.engine}'s {fixed[0]} cannot be changed when it is built; these can: {known}.")
+        changed = {**self.parameters, **settings}
+        check_options(self.engine, self.rules, changed, self.options)
+        with self._gate.alone:
+            self.parameters = changed
+            if settings and self._built:
+                self._turned()
 
     def rebuild(self) -> None:
         """Build anew from the live rows: drops dead rows and takes the tail in.  Searches wait."""
@@ -195,69 +218,6 @@ class Index(Engine):
             for at, block in self._blocks(self._built):
                 self._append(at, block)
             self._built = len(self._rows)
-
-    def _nearest(self, queries: Vectors, k: int, allow: ArrayLike | None) -> Found:
-        rows = self._rows
-        allowed: Mask | None = None
-        if allow is not None:
-            allowed = rows.flags(allow)
-            if not self._filters() or np.count_nonzero(allowed) < self.filter_floor * len(rows):
-                return scan.nearest(rows, queries, k, self.metric, allowed=allowed)
-        if self._built == 0:
-            return scan.nearest(rows, queries, k, self.metric, allowed=allowed)
-        found, distances = self._candidates(queries, k, allowed)
-        if self._built < len(rows.ids):
-            tail = scan.nearest(rows, queries, k, self.metric, start=self._built, allowed=allowed)
-            found, distances = np.hstack([found, tail[0]]), np.hstack([distances, tail[1]])
-        elif found.shape[1] == k:
-            return found, distances
-        return ordered(rows, found, distances, k)
-
-    def _candidates(self, queries: Vectors, k: int, allowed: Mask | None) -> Found:
-        """The k best of the built rows, in order; the exact scan answers the queries that the engine leaves short."""
-        rows, built = self._rows, self._built
-        flags = rows.live[:built] if rows.dead else None
-        if allowed is not None:
-            flags = allowed[:built] & rows.live[:built]
-        want = min(k, built if flags is None else int(np.count_nonzero(flags)))
-        if not want:
-            return self._padded(queries, k)
-        factor, filters = self._rerank(), flags is not None and self._filters()
-        fetch = max(want, 10) * factor if factor else want
-        if flags is not None and not filters:
-            fetch += min(4 * fetch, built - int(np.count_nonzero(flags)))
-        if fetch >= built and not self._complete():
-            return scan.nearest(rows, queries, k, self.metric, allowed=self._only_built(allowed))
-        found, distances = self._ask_engine(
-            prepared(queries, self.metric), min(fetch, built), flags if filters else None
-        )
-        if flags is not None:
-            found = np.where((found >= 0) & flags[np.maximum(found, 0)], found, np.int64(-1))
-        if factor:
-            found, distances = rescored(rows, queries, found, want, self.metric)
-        else:
-            found, distances = ordered(rows, found, distances, want)
-        if found.item(-1) < 0 or (len(found) > 1 and (found[:, -1] < 0).any()):
-            short, only = np.flatnonzero(found[:, -1] < 0), self._only_built(allowed)
-            found[short], distances[short] = scan.nearest(rows, queries[short], want, self.metric, allowed=only)
-        return found, distances
-
-    def _ask_engine(self, queries: Vectors, k: int, flags: Mask | None) -> Found:
-        if self._turn is None:
-            return self._search(queries, k, flags)
-        with self._turn:
-            return self._search(queries, k, flags)
-
-    def _only_built(self, allowed: Mask | None) -> Mask | None:
-        rows = self._rows
-        if self._built == len(rows):
-            return allowed
-        flags = rows.live.copy() if allowed is None else allowed.copy()
-        flags[self._built :] = False
-        return flags
-
-    def _padded(self, queries: Vectors, k: int) -> tuple[Ids, Distances]:
-        return np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), np.inf, np.float32)
 
     def _header(self, note: str) -> dict[str, Any]:
         return {"identity": self._identity(), "built": self._built, "note": note}

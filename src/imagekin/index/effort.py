@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
@@ -15,6 +16,8 @@ from imagekin.index import scan
 from imagekin.index.best import rescored
 from imagekin.index.rows import Rows
 from imagekin.types import Distances, Vectors
+
+log = logging.getLogger(__name__)
 
 Ask: TypeAlias = Callable[[Vectors, int, float], NDArray[np.int64]]
 """``(queries, k, width)`` to row numbers ``(q, k)``, −1 for none."""
@@ -28,11 +31,17 @@ MANY: Final = 100
 LEAST: Final = 500
 """Live rows below which nothing is measured: there the widest search takes no time."""
 
-_QUERIES: Final = 300
-_QUERIES_MANY: Final = 100
+_QUERIES: Final = 256
+"""What the exact scan answers in one pass over the rows."""
+
+_TOGETHER: Final = 64
+"""Queries of a pass; more are little quicker and take memory for each row."""
+
+FEWER: Final = 100
+"""Queries for 100 hits."""
 
 _ERRORS: Final = 1.5
-"""Standard errors by which the target must be passed: what is measured on 300 queries is to hold for all."""
+"""Standard errors by which the target must be passed: what is measured on 256 queries is to hold for all."""
 
 _SHORT: Final = 0.005
 """How far below the target the best may stay; further down the engine is not up to these vectors."""
@@ -69,7 +78,7 @@ class Effort:
         """
         if k <= K or self.wide is None:
             return self.width if k <= K else None
-        rise = self.wide - self.width
+        rise = max(0, self.wide - self.width)  # 0 in files of old stands for what was not measured
         return self.width + rise * (math.log(k / K, MANY / K) if k <= MANY else 1 + (k - MANY) / (MANY - K))
 
 
@@ -80,6 +89,24 @@ class Choice:
     widths: Sequence[float]
     reranks: Sequence[int]
     target: float
+
+
+def judged(found: Effort, choice: Choice, engine: str, given: Collection[str], knob: str) -> Effort:
+    """*found*, with a word in the log where it stays below the target; searches are exact then.
+
+    What was given is used as it is: without a word where it is the *knob* itself, which decides the recall.
+    """
+    if not found.hopeless:
+        return found
+    if knob not in given:
+        way = (
+            f"leave {' and '.join(sorted(given))} out or give more"
+            if given
+            else ("searches are exact; ask for less or choose another engine")
+        )
+        words = "%s finds %.3f of the nearest at most, below the recall of %s that was asked for: %s"
+        log.warning(words, engine, found.recall, choice.target, way)
+    return replace(found, hopeless=not given)
 
 
 def ladder(least: int, most: int) -> list[int]:
@@ -142,14 +169,16 @@ class Probe:
         rows: what is searched.
         metric: of ``distance.py``.
         queries: ``(q, dim)`` to ask.
-        limits: distance of each query's k-th nearest, ``(q, 1)``, by k.
+        near: the true 100 nearest, ``(q, 100)``.
+        true: their distances, a little more for rounding, ``(q, 100)``.
         ask: finds candidates.
     """
 
     rows: Rows
     metric: str
     queries: Vectors
-    limits: dict[int, Distances]
+    near: NDArray[np.int64]
+    true: Distances
     ask: Ask
     _known: dict[tuple[float, int, int], tuple[float, float]] = field(default_factory=dict)
 
@@ -166,11 +195,11 @@ class Probe:
         """Share of *k* hits that are as near as the true k-th, so that ties count, and its standard error."""
         key = width, rerank, k
         if key not in self._known:
-            queries = self.queries if k == K else self.queries[:_QUERIES_MANY]
+            queries = self.queries if k == K else self.queries[:FEWER]
             found = self.ask(queries, k * rerank, width)
             distances = rescored(self.rows, queries, found, k, self.metric)[1]
-            shares = (distances <= self.limits[k][: len(queries)]).mean(axis=1)
-            self._known[key] = float(shares.mean()), float(shares.std() / np.sqrt(len(shares)))
+            shares = (distances <= self.true[: len(queries), k - 1 : k]).mean(axis=1)
+            self._known[key] = mean(shares)
         return self._known[key]
 
     def seconds(self, effort: Effort) -> float:
@@ -184,8 +213,13 @@ class Probe:
         return float(np.median(times))
 
 
+def mean(shares: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean of the queries' shares and its standard error; hits of one query are not independent."""
+    return float(shares.mean()), float(shares.std() / np.sqrt(len(shares)))
+
+
 def held_out_last(rows: Rows) -> tuple[NDArray[np.int64], int]:
-    """An order of all rows, and how many at its end are a random sample to ask for: up to 300, or a quarter of few.
+    """An order of all rows, and how many at its end are a random sample to ask for: up to 256, or a quarter of few.
 
     Rows that are in the structure already are too easy as queries: a graph leads from each straight to its neighbours
     (measured: recall 0.995 where new queries reached 0.956).  Made ones are no help: rows moved by the difference of
@@ -204,7 +238,9 @@ def probe(rows: Rows, metric: str, sample: NDArray[np.int64], ask: Ask) -> Probe
     inside = rows.live.copy()
     inside[sample] = False
     queries = rows.gather(sample)
-    true = scan.nearest(rows, queries, MANY, metric, allowed=inside)[1]
+    some = (queries[at : at + _TOGETHER] for at in range(0, len(queries), _TOGETHER))
+    parts = [scan.nearest(rows, part, MANY, metric, allowed=inside) for part in some]
+    near, true = (np.concatenate([part[side] for part in parts]) for side in (0, 1))
     # float32 products of one pair differ by the order of adding
     true += 1e-6 * np.maximum(1, np.abs(true))
-    return Probe(rows, metric, queries, {k: true[:, k - 1 : k] for k in (K, MANY)}, ask)
+    return Probe(rows, metric, queries, near, true, ask)

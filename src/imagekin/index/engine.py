@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from imagekin.distance import METRICS, check_metric
 from imagekin.errors import InputError
+from imagekin.index import scan
 from imagekin.index.best import Found
 from imagekin.index.gate import Gate
+from imagekin.index.options import Rule, check_options
 from imagekin.index.rows import Mask, Rows, prepared
 from imagekin.types import Vectors
 
@@ -27,6 +29,7 @@ class Engine(ABC):
         engine: name in the registry.
         metrics: metrics of ``distance.py`` that it can rank by.
         options: parameters it knows, with their defaults.
+        rules: what these may be (see ``options``); a value that breaks one is refused at once.
         can_add: takes further rows without a new build (otherwise they wait in the tail).
         can_remove: frees removed rows by itself (otherwise they stay as dead rows until ``rebuild``).
         can_filter: ``_search`` honours ``allowed`` soundly (otherwise filters are answered exactly).
@@ -38,6 +41,7 @@ class Engine(ABC):
     engine: ClassVar[str]
     metrics: ClassVar[frozenset[str]] = frozenset(METRICS)
     options: ClassVar[Mapping[str, Any]] = {}
+    rules: ClassVar[Mapping[str, Rule]] = {}
     can_add: ClassVar[bool] = False
     can_remove: ClassVar[bool] = False
     can_filter: ClassVar[bool] = False
@@ -56,10 +60,16 @@ class Engine(ABC):
             raise InputError(f"{self.engine} has no parameter {unknown[0]!r}; known: {known}.")
         self.dim, self.metric = dim, metric
         self.parameters: dict[str, Any] = {name: parameters.get(name, self.options[name]) for name in self.options}
+        check_options(self.engine, self.rules, self.parameters, self.options)
         self._rows = Rows(dim)
         self._built = 0
         self._gate = Gate()
         self._turn: AbstractContextManager[Any] | None = None if self.thread_safe else threading.Lock()
+
+    @classmethod
+    def knobs(cls) -> frozenset[str]:
+        """Options that act when it searches, which ``adjust`` can change; none unless the engine says so."""
+        return frozenset()
 
     @abstractmethod
     def _search(self, queries: Vectors, k: int, allowed: Mask | None) -> Found:
@@ -83,6 +93,9 @@ class Engine(ABC):
 
     def _discard(self, rows: NDArray[np.int64]) -> None:  # noqa: B027 - a hook that an engine may leave out
         """Free rows; only where ``can_remove``."""
+
+    def _turned(self) -> None:  # noqa: B027 - a hook that an engine may leave out
+        """Search by ``parameters`` as they are now, ``knobs`` among them having been changed."""
 
     def _save(self, folder: Path) -> None:  # noqa: B027 - a hook that an engine may leave out
         """Write the engine's files."""
@@ -113,6 +126,23 @@ class Engine(ABC):
     def _complete(self) -> bool:
         """Whether the engine is the exact scan, which finds every row by itself."""
         return False
+
+    def _only_built(self, allowed: Mask | None) -> Mask | None:
+        """Flags of those of the *allowed* rows that the structure holds, ``(n,)``; None for all rows."""
+        rows = self._rows
+        if self._built == len(rows):
+            return allowed
+        flags = rows.live.copy() if allowed is None else allowed.copy()
+        flags[self._built :] = False
+        return flags
+
+    def _exactly(self, queries: Vectors, k: int, allowed: Mask | None) -> Found:
+        """What ``_search`` is asked for, by the exact scan."""
+        among = self._only_built(None)
+        if allowed is not None:
+            among = np.zeros(len(self._rows), np.bool_)
+            among[: self._built] = allowed
+        return scan.nearest(self._rows, queries, k, self.metric, allowed=among)
 
     def _blocks(self, start: int = 0) -> Iterator[tuple[int, Vectors]]:
         """Rows from *start* on as float32 blocks, of length 1 under cosine, each with its first row number."""

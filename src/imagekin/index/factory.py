@@ -1,36 +1,21 @@
-"""What a FAISS factory string implies, and the search settings that reach a recall target on the rows themselves."""
+"""What a FAISS factory string implies, and how its search settings are measured."""
 
 from __future__ import annotations
 
-import math
 import re
-import time
-from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imagekin.index import scan
-from imagekin.index.best import rescored
+from imagekin.index import effort
+from imagekin.index.effort import Ask, Choice, K, Probe, ladder
 from imagekin.index.rows import Rows
 
-_K: Final = 10
-_TOGETHER: Final = 64
-"""Queries of a pass of the exact scan over all rows; more are little quicker and take memory for each row."""
-
-_MANY: Final = 100
-_QUERIES: Final = 256
-"""What the exact scan answers in one pass over the rows."""
-
-_FEW: Final = 20
-"""Held-out rows below which nothing is learnt."""
-
-_ERRORS: Final = 1.5
-"""Standard errors by which the target must be passed."""
+_NOWHERE: Final = 1 << 30
 
 _FACTORS: Final = (1, 2, 3, 4, 5, 6, 8, 10, 14, 20, 28, 40, 60, 100)
 
@@ -51,6 +36,16 @@ class Factory:
     def graph(self) -> bool:
         """Whether the rows themselves lie in an HNSW graph."""
         return "HNSW" in self.text and not self.lists
+
+    @cached_property
+    def knob(self) -> str:
+        """The option that is its width; "" without one."""
+        return "nprobe" if self.lists else "ef" if self.graph else ""
+
+    @cached_property
+    def fewest(self) -> int:
+        """Rows that training cannot do without: one for each centroid."""
+        return self.least_rows // 39
 
     @cached_property
     def clusters(self) -> bool:
@@ -82,151 +77,55 @@ class Factory:
         graph = re.search(r"HNSW(\d+)", self.text)
         return int(size) + (8 * int(graph[1]) if graph and self.graph else 0) + (8 if self.lists else 0)
 
+    def choice(self, parameters: Mapping[str, Any], count: int) -> Choice:
+        """The search settings to choose from over *count* rows; those that are given stay."""
+        given, rerank = parameters[self.knob] if self.knob else None, parameters["rerank"]
+        factors = [factor for factor in _FACTORS if 4 * K * factor <= count] or [1]
+        if rerank is not None or self.exact_codes:
+            factors = [int(rerank or 1)]
+        widths = self._widths() if given is None else [int(given)]
+        return Choice(widths, factors, float(parameters["recall"]))
 
-@dataclass(frozen=True, slots=True)
-class Tuned:
-    """Search settings: ``width`` is nprobe or ef, ``rerank`` candidates a hit, ``recall`` what they reached.
+    def _widths(self) -> list[int]:
+        if self.lists:
+            return ladder(1, self.lists)
+        return ladder(16, 1024) if self.graph else [0]
 
-    ``width`` is for up to 10 hits and ``wide`` for 100; 0 where nothing was measured for so many.
+
+def probe(rows: Rows, metric: str, held_out: NDArray[np.int64], ask: Ask, most: int) -> Ordered:
+    """A probe of FAISS, whose candidates come best first; *most* are the candidates for each hit, at the most."""
+    plain = effort.probe(rows, metric, held_out, ask)
+    return Ordered(rows, metric, plain.queries, plain.near, plain.true, ask, most=most)
+
+
+@dataclass(slots=True)
+class Ordered(Probe):
+    """A probe of what finds candidates best first: one search says what fewer candidates would hold.
+
+    Re-ranking is exact and keeps every true neighbour that is among the candidates, so it need not be done.
+
+    Attributes:
+        most: candidates for each hit, at the most.
     """
 
-    width: int
-    rerank: int
-    recall: float | None
-    wide: int = 0
+    most: int = 1
+    _places: dict[float, NDArray[np.intp]] = field(default_factory=dict)
 
-    def width_for(self, hits: float) -> int:
-        """The width for so many hits: by the power law through the two that were measured."""
-        if hits <= _K or self.wide <= self.width:
-            return self.width
-        grown: float = (hits / _K) ** math.log(self.wide / self.width, _MANY / _K)
-        return math.ceil(self.width * grown)
+    def recall(self, width: float, rerank: int, k: int = K) -> tuple[float, float]:
+        """Share of the true *k* nearest that are among ``k * rerank`` candidates, and its standard error."""
+        if k == K:
+            if width not in self._places:
+                self._places[width] = self._looked_up(width)
+            return effort.mean((self._places[width] < K * rerank).mean(axis=1))
+        found = self.ask(self.queries[: effort.FEWER], k * rerank, width)
+        lines = zip(found, self.near[: effort.FEWER], strict=True)
+        return effort.mean(np.array([np.isin(near[:k], line).mean() for line, near in lines]))
 
-
-def held_out_last(rows: Rows) -> tuple[NDArray[np.int64], int]:
-    """An order of all rows, and how many at its end are a random sample to tune with before they are added.
-
-    Rows that are in the index already are too easy as queries: a graph leads from each straight to its neighbours
-    (measured: recall 0.995 where new queries reached 0.956).
-    """
-    live = np.flatnonzero(rows.live)
-    count = min(_QUERIES, len(live) // 20)
-    sample = np.sort(np.random.default_rng(1).choice(live, count, replace=False)) if count else live[:0]
-    others = np.ones(len(rows), np.bool_)
-    others[sample] = False
-    return np.concatenate([np.flatnonzero(others), sample]).astype(np.int64), count
-
-
-def tune(
-    rows: Rows,
-    metric: str,
-    held_out: NDArray[np.int64],
-    kind: Factory,
-    parameters: Mapping[str, Any],
-    *,
-    candidates: Callable[..., NDArray[np.int64]],
-) -> Tuned:
-    """The quickest settings that find the asked share of the true 10 nearest of the held-out rows.
-
-    Args:
-        rows: what is indexed, all but the held-out ones.
-        metric: of ``distance.py``.
-        held_out: rows to ask for.
-        kind: the index.
-        parameters: of the engine; settings that are given there are kept.
-        candidates: ``(queries, k=…, width=…)`` to row numbers, best first, −1 for none.
-    """
-    given = parameters["nprobe"] if kind.lists else parameters["ef"] if kind.graph else 0
-    factors: Sequence[int] = (
-        [parameters["rerank"]] if parameters["rerank"] is not None else [1] if kind.exact_codes else _FACTORS
-    )
-    factors = [factor for factor in factors if 4 * _K * factor <= len(rows)] or factors[:1]
-    if len(held_out) < _FEW or (given is not None and len(factors) == 1):
-        return Tuned(int(given or _widths(kind)[-1]), int(factors[-1]), None)
-    probe = _Probe(rows, metric, held_out, candidates, most=int(factors[-1]))
-    widths, target = [int(given)] if given is not None else _widths(kind), float(parameters["recall"])
-    low = bisect_left(range(len(widths)), True, key=lambda at: probe.reaches(target, widths[at], factors[-1]))
-    if low == len(widths):
-        return Tuned(widths[-1], int(factors[-1]), probe.recall(widths[-1], factors[-1])[0])
-    # a wider search needs fewer candidates; beyond a few steps it has become the slower way
-    options = []
-    for width in widths[low : low + (4 if len(factors) > 1 else 1)]:
-        factor = next((each for each in factors if probe.reaches(target, width, each)), factors[-1])
-        options.append(Tuned(width, int(factor), probe.recall(width, factor)[0]))
-    best = min(options, key=probe.seconds) if len(options) > 1 else options[0]
-    wider = [width for width in widths if width >= best.width]
-    if len(wider) == 1 or len(rows) <= 4 * _MANY * best.rerank:
-        return best
-    at = bisect_left(range(len(wider)), True, key=lambda at: probe.reaches_many(target, wider[at], best.rerank))
-    return replace(best, wide=wider[min(at, len(wider) - 1)])
-
-
-def _widths(kind: Factory) -> list[int]:
-    """Settings to try, ascending by a factor of about 1.4; 0 where the index has none."""
-    if kind.lists:
-        return sorted({min(kind.lists, round(2 ** (step / 2))) for step in range(2 * kind.lists.bit_length())})
-    if kind.graph:
-        return [round(16 * 2 ** (step / 2)) for step in range(13)]
-    return [0]
-
-
-class _Probe:
-    """Recall@10 and time of settings, for the held-out rows as queries."""
-
-    def __init__(
-        self,
-        rows: Rows,
-        metric: str,
-        held_out: NDArray[np.int64],
-        candidates: Callable[..., NDArray[np.int64]],
-        *,
-        most: int,
-    ) -> None:
-        inside = rows.live.copy()
-        inside[held_out] = False
-        self._rows, self._metric, self._queries = rows, metric, rows.gather(held_out)
-        self._candidates, self._most = candidates, most
-        k = min(_MANY, int(inside.sum()))
-        parts = range(0, len(self._queries), _TOGETHER)
-        some = (self._queries[at : at + _TOGETHER] for at in parts)
-        self._truth = np.concatenate([scan.nearest(rows, part, k, metric, allowed=inside)[0] for part in some])
-        self._places: dict[int, NDArray[np.intp]] = {}
-
-    def reaches(self, target: float, width: int, factor: int) -> bool:
-        """Whether recall is at the target, with room for what so many queries leave to chance."""
-        recall, error = self.recall(width, factor)
-        return recall - _ERRORS * error >= target
-
-    def recall(self, width: int, factor: int) -> tuple[float, float]:
-        """Share of the true neighbours that are among ``10 x factor`` candidates, and its standard error.
-
-        Re-ranking is exact and keeps them.
-        """
-        if width not in self._places:
-            found = self._candidates(self._queries, k=_K * self._most, width=width)
-            lines = [line == true[:_K, None] for line, true in zip(found, self._truth, strict=True)]
-            self._places[width] = np.stack([np.where(at.any(axis=1), at.argmax(axis=1), 1 << 30) for at in lines])
-        return _mean((self._places[width] < _K * factor).mean(axis=1))
-
-    def reaches_many(self, target: float, width: int, factor: int) -> bool:
-        """Likewise for the true 100 nearest, by a third of the queries."""
-        some = slice(0, len(self._queries), 3)
-        found = self._candidates(self._queries[some], k=_MANY * factor, width=width)
-        lines = zip(found, self._truth[some], strict=True)
-        recall, error = _mean(np.array([np.isin(true, line).mean() for line, true in lines]))
-        return recall - _ERRORS * error >= target
-
-    def seconds(self, tuned: Tuned) -> float:
-        """Median time of one query, its candidates ranked anew."""
-        times = []
-        for query in self._queries[:31]:
-            start = time.perf_counter()
-            found = self._candidates(query[None], k=_K * tuned.rerank, width=tuned.width)
-            rescored(self._rows, query[None], found, _K, self._metric)
-            times.append(time.perf_counter() - start)
-        return float(np.median(times))
-
-
-def _mean(shares: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean of the queries' shares and its standard error; hits of one query are not independent."""
-    return float(shares.mean()), float(shares.std()) / math.sqrt(len(shares))
+    def _looked_up(self, width: float) -> NDArray[np.intp]:
+        """Where among the candidates the first K are that are as near as the true K-th, ``(q, K)``."""
+        found, ties = self.ask(self.queries, K * self.most, width), (self.true <= self.true[:, K - 1 : K]).sum(axis=1)
+        lines = []
+        for candidates, near, count in zip(found, self.near, ties, strict=True):
+            there = candidates == near[:count, None]
+            lines.append(np.sort(np.where(there.any(axis=1), there.argmax(axis=1), _NOWHERE))[:K])
+        return np.stack(lines)

@@ -7,9 +7,8 @@ import json
 import math
 import re
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
@@ -18,11 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagekin.errors import IndexingError, InputError
-from imagekin.index import gpus
+from imagekin.index import effort, factory, gpus, packed
 from imagekin.index.base import Index
 from imagekin.index.best import Found
-from imagekin.index.factory import Factory, Tuned, held_out_last, tune
+from imagekin.index.effort import Effort
+from imagekin.index.factory import Factory
+from imagekin.index.options import RULES, TEXT, Rule, one_of, whole
 from imagekin.index.rows import Mask, prepared
+from imagekin.index.training import threads, train
 from imagekin.types import Vectors
 
 _FILE: Final = "engine.faiss"
@@ -31,6 +33,9 @@ _ORDER: Final = "order.npy"
 _BLOCK: Final = 16384
 _MANY: Final = 0.3
 """Share of allowed rows above which it is quicker to drop the others from the candidates than to tell FAISS of each."""
+
+_MADE: Final[set[tuple[int, Factory, bool]]] = set()
+"""Dimensions, factories and metrics that FAISS is known to make."""
 
 _NONE: Final = np.array([-1], np.int64)
 
@@ -63,6 +68,17 @@ class Faiss(Index):
             "gpu": False,
         }
     )
+    rules: ClassVar[Mapping[str, Rule]] = MappingProxyType(
+        {
+            **RULES,
+            "factory": TEXT,
+            "nprobe": whole(),
+            "ef": whole(),
+            "rerank": whole(),
+            "sample": whole(1, 1 << 31),
+            "gpu": one_of(False, True),
+        }
+    )
     can_add: ClassVar[bool] = True
     can_filter: ClassVar[bool] = True
     can_mmap: ClassVar[bool] = True
@@ -79,11 +95,19 @@ class Faiss(Index):
             self._turn = threading.Lock()  # a GPU's working memory serves one search at a time
         self._mapped = False
         self._order = _NONE  # row numbers in the order of adding, and −1 behind them, which FAISS's −1 stands for
-        self._kind = Factory(str(self.parameters["factory"]))
+        self._kind = Factory(self.parameters["factory"])
         # rows of length 1 are in the same order by angle and by difference, but lists and codes know differences better
         self._differences = metric == "euclidean" or (metric == "cosine" and self._kind.clusters)
-        self.tuned = Tuned(width=0, rerank=1, recall=None)
-        self._empty()  # an unusable factory string is refused now, not after hours of embedding
+        self.tuned = Effort()
+        asked = dim, self._kind, self._differences
+        if asked not in _MADE:  # FAISS takes a millisecond to read a factory string
+            self._empty()  # what cannot be built is refused now, not after hours of embedding
+            _MADE.add(asked)
+        if self.parameters["sample"] < self._kind.fewest:
+            raise InputError(
+                f"faiss cannot learn {self._kind.text} from {self.parameters['sample']:,} rows; take a sample of "
+                f"{self._kind.fewest:,} or more, or fewer lists."
+            )
 
     def _empty(self) -> Any:
         kind = self._faiss.METRIC_L2 if self._differences else self._faiss.METRIC_INNER_PRODUCT
@@ -108,43 +132,48 @@ class Faiss(Index):
         return not self._mapped and not self._gpu  # a mapped index cannot grow; a copy would have to be made anew
 
     def _rerank(self) -> int:
-        return self.tuned.rerank
+        return 0 if self.tuned.hopeless else self.tuned.rerank
+
+    @classmethod
+    def knobs(cls) -> frozenset[str]:
+        """The width and the candidates; see ``Engine``."""
+        return frozenset({"nprobe", "ef", "rerank"})
+
+    def _turned(self) -> None:
+        width, rerank = self.parameters.get(self._kind.knob), self.parameters["rerank"]
+        widths = {} if width is None else {"width": int(width), "wide": int(width)}
+        factor = {} if rerank is None else {"rerank": int(rerank)}
+        self.tuned = replace(self.tuned, **widths, **factor, hopeless=False)
 
     def _build(self) -> None:
-        index, (order, held_out) = self._empty(), held_out_last(self._rows)
+        index, choice, count = self._empty(), self._kind.choice(self.parameters, len(self._rows)), len(self._rows)
+        learns = len(choice.widths) + len(choice.reranks) > 2 and count - self._rows.dead >= effort.LEAST
+        order, held = effort.held_out_last(self._rows) if learns else (np.arange(count), 0)
+        known, sample = np.split(order, [count - held])
         self._index, self._mapped, self._order = index, False, np.append(order, _NONE)
-        with _threads(self._faiss, int(self.parameters["threads"])):
+        with threads(self._faiss, int(self.parameters["threads"])):
             if not index.is_trained:
-                self._train(index)
-            known = len(order) - held_out
-            self._take(order[:known])
+                train(self._faiss, index, self._training())
+            self._take(known)
             self._serve()
-            sample = order[known:]
-            arguments = self._rows, self.metric, sample, self._kind, self.parameters
-            self.tuned = tune(*arguments, candidates=self._candidate_rows)
+            self.tuned = self._learnt(sample, choice)
             self._rows.release()
             self._take(sample)
             self._serve()
 
+    def _learnt(self, sample: NDArray[np.int64], choice: effort.Choice) -> Effort:
+        """The quickest settings that reach the recall, by rows that the index does not hold; the widest without any."""
+        if not len(sample):
+            return Effort(choice.widths[-1], choice.widths[-1], choice.reranks[-1])
+        most = int(choice.reranks[-1])
+        probe = factory.probe(self._rows, self.metric, sample, self._candidate_rows, most)
+        given = {name for name in (self._kind.knob, "rerank") if self.parameters.get(name) is not None}
+        found = effort.judged(effort.find(probe, choice), choice, self.engine, given, self._kind.knob)
+        return replace(found, count=len(self._rows) - len(sample))
+
     def _serve(self) -> None:
         """Let searches ask the index as it is now."""
         self._asked = gpus.copied(self._faiss, self._index, self._kind.text) if self._gpu else self._index
-
-    def _train(self, index: Any) -> None:
-        """Learn lists on all cores and codes on one.
-
-        Codes are hundreds of tiny clusterings, and cores that wait for each other after every step of each take
-        longer than one core alone (PQ320x4fs of 8,677 x 1280: 2.9 s on one, 17 to 78 s on two that others use too).
-        """
-        data = self._training()
-        if hasattr(index, "pq"):
-            # as good, measured, as FAISS's 25 rounds over twice the points, in a quarter of the time
-            index.pq.cp.niter, index.pq.cp.max_points_per_centroid = 10, 128
-        if hasattr(index, "train_q1"):
-            index.cp.niter, index.cp.min_points_per_centroid = 6, 1  # the sample is small on purpose; say nothing of it
-            index.train_q1(len(data), self._faiss.swig_ptr(data), False, index.metric_type)
-        with _threads(self._faiss, 1):
-            index.train(data)
 
     def _take(self, rows: NDArray[np.int64]) -> None:
         """Add rows in the order given, a block at a time."""
@@ -173,14 +202,17 @@ class Faiss(Index):
         return sample
 
     def _append(self, start: int, vectors: Vectors) -> None:
-        with _threads(self._faiss, 1 if len(vectors) < 1000 else int(self.parameters["threads"])):
+        with threads(self._faiss, 1 if len(vectors) < 1000 else int(self.parameters["threads"])):
             self._index.add(self._coded(vectors))
         self._order = np.concatenate([self._order[:-1], np.arange(start, start + len(vectors)), _NONE])
 
     def _search(self, queries: Vectors, k: int, allowed: Mask | None) -> Found:
         # one query on several OpenMP threads is slower than on one
-        with _threads(self._faiss, 1 if len(queries) == 1 else int(self.parameters["threads"])):
-            width = max(self.tuned.width_for(k / self.tuned.rerank), self._least_lists(k))
+        with threads(self._faiss, 1 if len(queries) == 1 else int(self.parameters["threads"])):
+            breadth = self.tuned.for_hits(-(-k // self.tuned.rerank))
+            if breadth is None or self.tuned.hopeless:
+                return self._exactly(queries, k, allowed)
+            width = max(math.ceil(breadth), self._least_lists(k))
             if allowed is not None:
                 share = max(1, int(np.count_nonzero(allowed))) / len(allowed)
                 if share > _MANY or not self._kind.filters:
@@ -207,8 +239,8 @@ class Faiss(Index):
         """Row numbers of FAISS's own, which count from 0 in the order of adding; −1 for −1."""
         return self._order.take(places)
 
-    def _candidate_rows(self, queries: Vectors, *, k: int, width: int) -> NDArray[np.int64]:
-        return self._numbers(self._hits(prepared(queries, self.metric), k, width, None)[1])
+    def _candidate_rows(self, queries: Vectors, k: int, width: float) -> NDArray[np.int64]:
+        return self._numbers(self._hits(prepared(queries, self.metric), k, int(width), None)[1])
 
     def _hits(self, queries: Vectors, k: int, width: int, allowed: Mask | None) -> Any:
         """FAISS's keys and its own row numbers."""
@@ -241,15 +273,15 @@ class Faiss(Index):
         return (faiss.SearchParameters(**words) if words else None), bits
 
     def _save(self, folder: Path) -> None:
-        self._faiss.write_index(self._index, str(folder / _FILE))
+        packed.write(self._faiss, self._index, folder / _FILE)
         np.save(folder / _ORDER, self._order)
         (folder / _STATE).write_text(json.dumps(asdict(self.tuned)), encoding="utf-8")
 
     def _open(self, folder: Path) -> None:
         try:
-            self._index = self._faiss.read_index(str(folder / _FILE), self._faiss.IO_FLAG_MMAP_IFC)
+            self._index = packed.read(self._faiss, folder / _FILE)
             self._order = np.asarray(np.load(folder / _ORDER, mmap_mode="r"))
-            self.tuned = Tuned(**json.loads((folder / _STATE).read_text(encoding="utf-8")))
+            self.tuned = Effort(**json.loads((folder / _STATE).read_text(encoding="utf-8")))
         except (RuntimeError, OSError, ValueError, TypeError) as error:
             raise IndexingError(f"FAISS cannot read {folder / _FILE} ({error}); build the index again.") from error
         self._mapped = True
@@ -260,16 +292,3 @@ class Faiss(Index):
             return 0
         codes = self._faiss.downcast_index(self._index.storage) if self._kind.graph else self._index
         return self._order.nbytes + self._kind.code_bytes(self.dim, codes) * int(self._index.ntotal)
-
-
-@contextmanager
-def _threads(faiss: Any, count: int) -> Iterator[None]:
-    """OpenMP threads for this thread's calls (0 = as they are), set back afterwards."""
-    before = faiss.omp_get_max_threads()
-    if count and count != before:
-        faiss.omp_set_num_threads(count)
-    try:
-        yield
-    finally:
-        if count and count != before:
-            faiss.omp_set_num_threads(before)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from imagekin.index.best import Found
 from imagekin.index.native import converted
+from imagekin.index.options import RULES, Rule, whole
 from imagekin.index.rows import Mask
 from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
@@ -35,6 +36,9 @@ class Hnswlib(Tuned):
 
     engine: ClassVar[str] = "hnswlib"
     options: ClassVar[Mapping[str, Any]] = MappingProxyType({**COMMON, "M": 16, "ef_construction": 200, "ef": None})
+    rules: ClassVar[Mapping[str, Rule]] = MappingProxyType(
+        {**RULES, "M": whole(2, 1024), "ef_construction": whole(), "ef": whole()}
+    )
     labels: bool = True
     can_add: ClassVar[bool] = True
     can_remove: ClassVar[bool] = True

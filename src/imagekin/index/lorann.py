@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
@@ -13,17 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagekin.index.best import Found
-from imagekin.index.effort import K, ladder
-from imagekin.index.native import of_products, padded
+from imagekin.index.effort import K
+from imagekin.index.lists import Lists
+from imagekin.index.native import of_negated, padded
+from imagekin.index.options import RULES, Rule, one_of, whole
 from imagekin.index.rows import Mask
-from imagekin.index.tuned import COMMON, Tuned
+from imagekin.index.tuned import COMMON
 from imagekin.types import Vectors
 
 _FILE: Final = "engine.lorann"
 _NARROWEST: Final = 64
 
 
-class Lorann(Tuned):
+class Lorann(Lists):
     """LoRANN (Jääsaari, Hyvönen, Roos 2024): quick to build and to search; cannot take or free rows.
 
     Parameters:
@@ -37,11 +39,19 @@ class Lorann(Tuned):
     """
 
     engine: ClassVar[str] = "lorann"
-    knob: ClassVar[str] = "nprobe"
     options: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {**COMMON, "lists": None, "bits": 8, "rank": 32, "nprobe": None, "rerank": None}
     )
-    choices: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({"bits": (4, 8), "rank": (16, 32, 64)})
+    rules: ClassVar[Mapping[str, Rule]] = MappingProxyType(
+        {
+            **RULES,
+            "lists": whole(),
+            "bits": one_of(4, 8),
+            "rank": one_of(16, 32, 64),
+            "nprobe": whole(),
+            "rerank": whole(),
+        }
+    )
 
     def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
         super().__init__(dim, metric, **parameters)
@@ -67,16 +77,6 @@ class Lorann(Tuned):
         index.build(n_threads=self._threads)
         self._index, self._lists = index, int(index.n_clusters)
 
-    def _widths(self) -> Sequence[float]:
-        return ladder(1, self._lists)
-
-    def _reranks(self) -> Sequence[int]:
-        return (1, 2, 4, 7, 10, 20, 40, 80)
-
-    def _visited(self, candidates: int, width: float) -> int:
-        """As many clusters as hold the candidates on average, at least."""
-        return min(self._lists, max(int(width), candidates * self._lists // len(self._rows) + 1))
-
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
         candidates, threads = max(k, K) * self._now.rerank, self._threads if len(queries) > 1 else 1
         visited = self._visited(candidates, width)
@@ -84,7 +84,7 @@ class Lorann(Tuned):
         found, keys = self._index.search(asked, k, visited, candidates, return_distances=True, n_threads=threads)
         if self.metric == "euclidean":
             return found.astype(np.int64), np.sqrt(np.maximum(keys, 0), dtype=np.float32)
-        return found.astype(np.int64), of_products(-keys, self.metric)
+        return found.astype(np.int64), of_negated(keys, self.metric)
 
     def _write(self, folder: Path) -> None:
         self._index.save(str(folder / _FILE))

@@ -34,6 +34,12 @@ def of_products(products: Any, metric: str) -> Distances:
     return converted(distances, metric)
 
 
+def of_negated(products: Any, metric: str) -> Distances:
+    """Distances from −⟨q, x⟩, under cosine or inner."""
+    distances: Distances = np.asarray(products, np.float32)
+    return distances if metric == "inner" else converted(np.add(distances, np.float32(1)), metric)
+
+
 def padded(vectors: Vectors, width: int) -> Vectors:
     """*vectors* with zeros up to *width* elements; products and differences stay what they are."""
     if vectors.shape[1] >= width:
@@ -45,6 +51,8 @@ def padded(vectors: Vectors, width: int) -> Vectors:
 
 def once(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Each line's rows once; −1 where one comes again, as libraries pad lines that are short.  In place."""
+    if len(rows) == 1 and len(set(rows[0].tolist())) == rows.shape[1]:
+        return rows
     ordered = np.sort(rows, axis=1)
     if (ordered[:, 1:] == ordered[:, :-1]).any():
         for line in rows:

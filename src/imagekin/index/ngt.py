@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from imagekin.index.best import Found
 from imagekin.index.effort import K
 from imagekin.index.native import own_folder
+from imagekin.index.options import EPSILON, RULES, Rule, whole
 from imagekin.index.rows import Mask
 from imagekin.index.silence import silenced
-from imagekin.index.tuned import COMMON, Tuned, check_epsilon
+from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
 
 _METRICS: Final = {"cosine": "L2", "euclidean": "L2", "inner": "Inner Product"}
@@ -42,20 +43,15 @@ class Ngt(Tuned):
     options: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {**COMMON, "edges": 10, "search_edges": 40, "epsilon": None}
     )
+    rules: ClassVar[Mapping[str, Rule]] = MappingProxyType(
+        {**RULES, "edges": whole(1, 1000), "search_edges": whole(0, 1000), "epsilon": EPSILON}
+    )
     can_add: ClassVar[bool] = True
     can_remove: ClassVar[bool] = True
 
     def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
         super().__init__(dim, metric, **parameters)
         self._writing = threading.Lock()
-
-    def _check_option(self, name: str, value: Any) -> None:
-        if name == "search_edges" and value == 0 and not isinstance(value, bool):
-            return
-        if name != "epsilon":
-            super()._check_option(name, value)
-        else:
-            check_epsilon(self.engine, value)
 
     def _lossy(self) -> bool:
         # rows of length 1 and inner products are ranked by other distances; hits get theirs from the stored vectors

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from imagekin.index.best import Found
 from imagekin.index.gate import Gate
-from imagekin.index.native import linked
+from imagekin.index.native import converted, linked
+from imagekin.index.options import RULES, Rule, whole
 from imagekin.index.rows import Mask
 from imagekin.index.silence import silenced
 from imagekin.index.tuned import COMMON, Tuned
@@ -39,6 +40,9 @@ class Nmslib(Tuned):
 
     engine: ClassVar[str] = "nmslib"
     options: ClassVar[Mapping[str, Any]] = MappingProxyType({**COMMON, "M": 16, "ef_construction": 200, "ef": None})
+    rules: ClassVar[Mapping[str, Rule]] = MappingProxyType(
+        {**RULES, "M": whole(2, 1024), "ef_construction": whole(), "ef": whole()}
+    )
     labels: bool = True
 
     def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
@@ -82,9 +86,9 @@ class Nmslib(Tuned):
             lines = self._index.knnQueryBatch(queries, k, num_threads=self._threads)
         if len(lines) == 1 and len(lines[0][0]) == k:
             return lines[0][0][None].astype(np.int64), self._distances(lines[0][1][None])
-        if all(len(rows) >= k for rows, _ in lines):
-            found = np.stack([rows[:k] for rows, _ in lines]).astype(np.int64)
-            return found, self._distances(np.stack([keys[:k] for _, keys in lines]))
+        if all(len(rows) == k for rows, _ in lines):
+            rows, keys = (np.concatenate([line[side] for line in lines]).reshape(-1, k) for side in (0, 1))
+            return rows.astype(np.int64), self._distances(keys)
         # fewer rows can be reached than there are
         found, distances = np.full((len(lines), k), -1, np.int64), np.full((len(lines), k), np.inf, np.float32)
         for line, (rows, keys) in enumerate(lines):
@@ -95,8 +99,7 @@ class Nmslib(Tuned):
         """NMSLIB says ‖q − x‖² for ``l2``, 1 − cos and −⟨q, x⟩ for the others."""
         if self.metric == "inner":
             return keys
-        np.maximum(keys, 0, out=keys)
-        return np.sqrt(keys, out=keys) if self.metric == "euclidean" else np.minimum(keys, 2, out=keys)
+        return converted(keys, self.metric)
 
     def _write(self, folder: Path) -> None:
         if self._file is None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from imagekin.index.best import Found
 from imagekin.index.native import once, own_folder
+from imagekin.index.options import RULES, Rule, one_of, whole
 from imagekin.index.rows import Mask
 from imagekin.index.silence import silenced
 from imagekin.index.tuned import COMMON, Tuned
@@ -42,7 +43,17 @@ class PyGlass(Tuned):
     options: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {**COMMON, "degree": 32, "construction": 200, "codes": "SQ8U", "ef": None, "rerank": None}
     )
-    choices: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({"codes": tuple(_BITS)})
+    rules: ClassVar[Mapping[str, Rule]] = MappingProxyType(
+        {
+            **RULES,
+            "degree": whole(2, 1024),
+            "construction": whole(),
+            "codes": one_of(*_BITS),
+            "ef": whole(),
+            "rerank": whole(),
+        }
+    )
+    factors: ClassVar[Sequence[int]] = (1, 2, 4, 8, 16)
     thread_safe: ClassVar[bool] = False
 
     def _least(self) -> int:
@@ -50,9 +61,6 @@ class PyGlass(Tuned):
 
     def _lossy(self) -> bool:
         return True
-
-    def _reranks(self) -> Sequence[int]:
-        return (1, 2, 4, 8, 16)
 
     def _kind(self) -> str:
         return "L2" if self.metric == "euclidean" else "IP"

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from imagekin.errors import IndexingError
 from imagekin.index.best import Found, lengths
 from imagekin.index.effort import K
+from imagekin.index.options import EPSILON, RULES, Rule, whole
 from imagekin.index.rows import Mask
-from imagekin.index.tuned import COMMON, Tuned, check_epsilon
+from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
 
 _ARRAYS: Final = "engine.npz"
@@ -46,13 +47,8 @@ class PyNNDescent(Tuned):
     engine: ClassVar[str] = "pynndescent"
     knob: ClassVar[str] = "epsilon"
     options: ClassVar[Mapping[str, Any]] = MappingProxyType({**COMMON, "neighbors": 30, "epsilon": None})
+    rules: ClassVar[Mapping[str, Rule]] = MappingProxyType({**RULES, "neighbors": whole(2, 1000), "epsilon": EPSILON})
     thread_safe: ClassVar[bool] = False
-
-    def _check_option(self, name: str, value: Any) -> None:
-        if name == "epsilon":
-            check_epsilon(self.engine, value)
-        else:
-            super()._check_option(name, value)
 
     def _least(self) -> int:
         return max(64, 2 * int(self.parameters["neighbors"]))

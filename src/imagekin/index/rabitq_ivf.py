@@ -13,10 +13,11 @@ import rabitqlib
 from numpy.typing import NDArray
 
 from imagekin.index.best import Found, lengths
-from imagekin.index.effort import ladder
+from imagekin.index.lists import Lists
 from imagekin.index.native import padded
+from imagekin.index.options import RULES, Rule, one_of, whole
 from imagekin.index.rows import Mask, prepared
-from imagekin.index.tuned import COMMON, Tuned
+from imagekin.index.tuned import COMMON
 from imagekin.types import Vectors
 
 _FILE: Final = "engine.rabitq"
@@ -27,7 +28,7 @@ _TRAINING: Final = 128
 """Rows of a list to train on; the clustering library asks for about 40."""
 
 
-class RaBitQIVF(Tuned):
+class RaBitQIVF(Lists):
     """RaBitQ-IVF (Gao et al. 2025): lists of codes of 1 to 9 bits an element, re-ranked with the stored vectors.
 
     Parameters:
@@ -40,11 +41,14 @@ class RaBitQIVF(Tuned):
     """
 
     engine: ClassVar[str] = "rabitq-ivf"
-    knob: ClassVar[str] = "nprobe"
     options: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {**COMMON, "bits": 7, "lists": None, "nprobe": None, "rerank": None}
     )
-    choices: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({"bits": tuple(range(1, 10))})
+    rules: ClassVar[Mapping[str, Rule]] = MappingProxyType(
+        {**RULES, "bits": one_of(*range(1, 10)), "lists": whole(), "nprobe": whole(), "rerank": whole()}
+    )
+    factors: ClassVar[Sequence[int]] = (1, 2, 3, 5, 10, 20, 50)
+    room: ClassVar[int] = 2
     can_add: ClassVar[bool] = True
     can_remove: ClassVar[bool] = True
 
@@ -59,7 +63,7 @@ class RaBitQIVF(Tuned):
         return True
 
     def _fill(self, rows: NDArray[np.int64]) -> None:
-        count = len(rows)
+        count, bits = len(rows), int(self.parameters["bits"])
         lists = int(self.parameters["lists"] or max(1, min(4 * math.isqrt(count), count // 40)))
         # the library counts rows as they come: those that it is trained on first
         chosen = np.zeros(count, np.bool_)
@@ -73,7 +77,7 @@ class RaBitQIVF(Tuned):
         clusters = rabitqlib.RaBitQKMeans(self._wide, lists, num_threads=self._threads, seed=0)
         clusters.train(trained)
         metric = "l2" if self.metric == "euclidean" else "ip"
-        self._index = rabitqlib.IvfIndex(self._wide, len(sample), lists, int(self.parameters["bits"]), metric)
+        self._index, self._lists = rabitqlib.IvfIndex(self._wide, len(sample), lists, bits, metric), lists
         self._index.build(trained, clusters.centroids, clusters.assignments, self._threads)
         for some, vectors in self._pieces(rows[~chosen]):
             self._take(some, vectors)
@@ -86,17 +90,6 @@ class RaBitQIVF(Tuned):
 
     def _discard(self, rows: NDArray[np.int64]) -> None:
         self._index.remove(self._places(rows).astype(np.uint32))
-
-    def _widths(self) -> Sequence[float]:
-        return ladder(1, int(self._index.num_clusters))
-
-    def _reranks(self) -> Sequence[int]:
-        return (1, 2, 3, 5, 10, 20, 50)
-
-    def _visited(self, k: int, width: float) -> int:
-        """As many lists as hold twice k rows on average, at least."""
-        lists = int(self._index.num_clusters)
-        return min(lists, max(int(width), 2 * k * lists // len(self._rows) + 1))
 
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
         asked = self._coded(queries)
@@ -112,7 +105,8 @@ class RaBitQIVF(Tuned):
 
     def _read(self, folder: Path) -> None:
         self._index, self._scale = rabitqlib.IvfIndex.load(str(folder / _FILE)), np.load(folder / _SCALE)
+        self._lists = int(self._index.num_clusters)
 
     def _memory(self) -> int:
         row = self._wide * int(self.parameters["bits"]) // 8 + 36
-        return row * self._built + 4 * self._wide * int(self._index.num_clusters)
+        return row * self._built + 4 * self._wide * self._lists

@@ -136,7 +136,7 @@ class Rows:
         """The vectors of *rows*, float32, ``(m, dim)``, in the order given."""
         result = np.empty((len(rows), self.dim), np.float32)
         if len(self.chunks) == 1:
-            return widen(self.chunks[0].vectors[rows], result)
+            return widen(self.chunks[0].vectors.take(rows, axis=0), result)
         starts = [chunk.start for chunk in self.chunks]
         which = np.searchsorted(starts, rows, side="right") - 1
         for number in np.unique(which):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 import shutil
 import tempfile
@@ -132,12 +133,13 @@ def checksum(path: Path) -> str:
     size = path.stat().st_size
     digest = hashlib.blake2b(str(size).encode(), digest_size=16)
     whole = size // _PAGE * _PAGE
-    if whole:
-        words: NDArray[np.uint64] = np.asarray(np.memmap(path, np.uint64, "r", shape=(whole // _PAGE, _PAGE // 8)))
-        parts = ranges(0, len(words), CORES if whole >= _PARALLEL else 1)
-        for sums in each(lambda part: np.add.reduce(words[slice(*part)], axis=1), parts):
-            digest.update(sums.tobytes())
     with path.open("rb") as file:
+        if whole:
+            mapped = mmap.mmap(file.fileno(), whole, access=mmap.ACCESS_READ)
+            words: NDArray[np.uint64] = np.frombuffer(mapped, np.uint64).reshape(-1, _PAGE // 8)
+            parts = ranges(0, len(words), CORES if whole >= _PARALLEL else 1)
+            for sums in each(lambda part: np.add.reduce(words[slice(*part)], axis=1), parts):
+                digest.update(sums.tobytes())
         file.seek(whole)
         digest.update(file.read())
     return digest.hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from imagekin.index.best import Found
 from imagekin.index.native import of_products, once
+from imagekin.index.options import RULES, Rule, one_of, whole
 from imagekin.index.rows import Mask
 from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
@@ -45,7 +46,15 @@ class ScalableVS(Tuned):
     options: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {**COMMON, "degree": 32, "construction": 100, "codes": "float16", "ef": None}
     )
-    choices: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({"codes": ("float16", "float32")})
+    rules: ClassVar[Mapping[str, Rule]] = MappingProxyType(
+        {
+            **RULES,
+            "degree": whole(2, 1024),
+            "construction": whole(),
+            "codes": one_of("float16", "float32"),
+            "ef": whole(),
+        }
+    )
     can_add: ClassVar[bool] = True
     can_remove: ClassVar[bool] = True
     thread_safe: ClassVar[bool] = False
@@ -106,6 +115,8 @@ class ScalableVS(Tuned):
         # beyond the rows that are left it repeats some
         found, keys = self._index.search(queries, max(1, min(k, len(self._rows) - self._rows.dead)))
         rows = once(found.astype(np.int64))
+        if rows.min() < 0:
+            keys[rows < 0] = np.inf if self.metric == "euclidean" else -np.inf
         return rows, np.sqrt(np.maximum(keys, 0)) if self.metric == "euclidean" else of_products(keys, self.metric)
 
     def _write(self, folder: Path) -> None:

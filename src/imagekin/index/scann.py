@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
@@ -12,19 +12,20 @@ import numpy as np
 import scann.scann_ops.py.scann_ops_pybind as library
 from numpy.typing import NDArray
 
-from imagekin.errors import InputError
 from imagekin.index.best import Found
-from imagekin.index.effort import K, ladder
+from imagekin.index.effort import K
+from imagekin.index.lists import Lists
 from imagekin.index.native import of_products
+from imagekin.index.options import RULES, Rule, between, whole
 from imagekin.index.rows import Mask
 from imagekin.index.silence import silenced
-from imagekin.index.tuned import COMMON, Tuned
+from imagekin.index.tuned import COMMON
 from imagekin.types import Vectors
 
 _BATCH: Final = 256
 
 
-class Scann(Tuned):
+class Scann(Lists):
     """ScaNN (Guo et al. 2020).  It holds the vectors as float32 for its re-ranking; Linux only.
 
     Parameters:
@@ -38,18 +39,21 @@ class Scann(Tuned):
     """
 
     engine: ClassVar[str] = "scann"
-    knob: ClassVar[str] = "nprobe"
     options: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {**COMMON, "lists": None, "block": 2, "threshold": 0.2, "nprobe": None, "rerank": None}
     )
+    rules: ClassVar[Mapping[str, Rule]] = MappingProxyType(
+        {
+            **RULES,
+            "lists": whole(),
+            "block": whole(1, 64),
+            "threshold": between(-1, 1),
+            "nprobe": whole(),
+            "rerank": whole(),
+        }
+    )
     can_add: ClassVar[bool] = True
     can_remove: ClassVar[bool] = True
-
-    def _check_option(self, name: str, value: Any) -> None:
-        if name != "threshold":
-            super()._check_option(name, value)
-        elif isinstance(value, bool) or not isinstance(value, (int, float)) or not -1 <= value <= 1:
-            raise InputError(f"scann's threshold must be from -1 to 1, not {value!r}.")
 
     def _least(self) -> int:
         return max(256, 4 * int(self.parameters["lists"] or 1))
@@ -84,16 +88,6 @@ class Scann(Tuned):
             order[place] = order[last]  # as ScaNN does: the last row takes the place
         self._index.delete(places.tolist())
         self._order = np.append(order[:last], -1)
-
-    def _widths(self) -> Sequence[float]:
-        return ladder(1, self._lists)
-
-    def _reranks(self) -> Sequence[int]:
-        return (1, 2, 4, 7, 10, 20, 40, 80)
-
-    def _visited(self, candidates: int, width: float) -> int:
-        """As many lists as hold the candidates on average, at least."""
-        return min(self._lists, max(int(width), candidates * self._lists // len(self._rows) + 1))
 
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
         candidates, within = max(k, K) * self._now.rerank, min(k, len(self._rows) - self._rows.dead)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from imagekin.index.best import Found
 from imagekin.index.native import converted, padded
+from imagekin.index.options import RULES, Rule, one_of, whole
 from imagekin.index.rows import Mask
 from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
@@ -42,7 +43,17 @@ class SymphonyQG(Tuned):
     options: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {**COMMON, "degree": 32, "construction": 200, "bits": 0, "ef": None, "rerank": None}
     )
-    choices: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({"bits": (0, 4, 8), "degree": (32, 64, 96, 128)})
+    rules: ClassVar[Mapping[str, Rule]] = MappingProxyType(
+        {
+            **RULES,
+            "degree": one_of(32, 64, 96, 128),
+            "construction": whole(),
+            "bits": one_of(0, 4, 8),
+            "ef": whole(),
+            "rerank": whole(),
+        }
+    )
+    factors: ClassVar[Sequence[int]] = (1, 2, 4, 10)
 
     def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
         super().__init__(dim, metric, **parameters)
@@ -53,9 +64,6 @@ class SymphonyQG(Tuned):
 
     def _lossy(self) -> bool:
         return bool(self.parameters["bits"])
-
-    def _reranks(self) -> Sequence[int]:
-        return (1, 2, 4, 10) if self._lossy() else (1,)
 
     def _fill(self, rows: NDArray[np.int64]) -> None:
         metric = "l2" if self.metric == "euclidean" else "ip"

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagekin.errors import IndexingError, InputError
-from imagekin.index import scan
 from imagekin.index.base import Index
 from imagekin.index.best import SLACK, Found, lengths
+from imagekin.index.options import TEXT, Rule, one_of
 from imagekin.index.rows import Mask
 from imagekin.types import Vectors
 
@@ -24,6 +24,8 @@ torch: Any = importlib.import_module("torch")
 
 _KEYS: Final = 1 << 25
 """Keys of a block: 128 MB of float32, and twice that while the best of them are found."""
+
+_DEVICES: Final = "like 'cpu', 'cuda' or 'cuda:0,cuda:1'"
 
 _BATCH: Final = 256
 """Queries at a time."""
@@ -83,6 +85,9 @@ class Torch(Index):
 
     engine: ClassVar[str] = "torch"
     options: ClassVar[Mapping[str, Any]] = MappingProxyType({"devices": None, "dtype": None})
+    rules: ClassVar[Mapping[str, Rule]] = MappingProxyType(
+        {"devices": Rule(_DEVICES, TEXT.holds), "dtype": one_of(*_ROUNDING)}
+    )
     can_filter: ClassVar[bool] = True
 
     def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
@@ -90,8 +95,6 @@ class Torch(Index):
         self._devices = devices(self.parameters["devices"])
         halves = metric != "euclidean" and all(device.type == "cuda" for device in self._devices)
         self.dtype = str(self.parameters["dtype"] or ("float16" if halves else "float32"))
-        if self.dtype not in _ROUNDING:
-            raise InputError(f"torch's dtype must be 'float16', 'float32' or None, not {self.parameters['dtype']!r}.")
         self._shards: list[_Shard] = []
         self._scale = 1.0
 
@@ -151,7 +154,7 @@ class Torch(Index):
         unsure = unsure[~np.isinf(keys[unsure, -1])]
         if len(unsure) and count < self._built:
             found[unsure, k:] = -1
-            found[unsure, :k] = self._scanned(queries[unsure], k, allowed)
+            found[unsure, :k] = self._exactly(queries[unsure], k, allowed)[0]
         return found
 
     def _best(self, shard: _Shard, asked: _Asked, count: int) -> tuple[Any, Any]:
@@ -180,11 +183,6 @@ class Torch(Index):
         if self.metric == "euclidean":
             return 2 * sizes * bound + np.float32(SLACK) * (1 + sizes) ** 2
         return np.full(len(sizes), bound, np.float32)
-
-    def _scanned(self, queries: Vectors, k: int, allowed: Mask | None) -> NDArray[np.int64]:
-        among = np.zeros(len(self._rows), np.bool_)
-        among[: self._built] = True if allowed is None else allowed
-        return scan.nearest(self._rows, queries, k, self.metric, allowed=among)[0]
 
     @contextmanager
     def _room(self, verb: str) -> Iterator[None]:
@@ -228,7 +226,7 @@ def devices(given: Any) -> list[Any]:
         if not all(device.type == "cpu" or (device.type == "cuda" and device.index is not None) for device in found):
             raise ValueError(given)
     except (AttributeError, RuntimeError, ValueError) as error:
-        raise InputError(f"torch's devices must be like 'cpu', 'cuda' or 'cuda:0,cuda:1', not {given!r}.") from error
+        raise InputError(f"torch's devices must be {_DEVICES}, not {given!r}.") from error
     for device in found:
         if device.type == "cuda" and device.index >= there:
             raise InputError(

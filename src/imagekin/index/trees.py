@@ -18,10 +18,9 @@ import numpy as np
 import sklearn.neighbors
 from numpy.typing import NDArray
 
-from imagekin.errors import InputError
-from imagekin.index import scan
 from imagekin.index.base import Index
 from imagekin.index.best import SLACK, Found
+from imagekin.index.options import RULES, Rule, whole
 from imagekin.index.rows import Mask
 from imagekin.types import Vectors
 
@@ -47,14 +46,11 @@ class _Tree(Index):
     """
 
     options: ClassVar[Mapping[str, Any]] = MappingProxyType({"leaf_size": 40, "threads": 0})
+    rules: ClassVar[Mapping[str, Rule]] = MappingProxyType({"leaf_size": whole(), "threads": RULES["threads"]})
     kind: ClassVar[str]
 
     def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
         super().__init__(dim, metric, **parameters)
-        for name, least in (("leaf_size", 1), ("threads", 0)):
-            value = self.parameters[name]
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InputError(f"{self.engine}'s {name} must be a whole number of {least} or more, not {value!r}.")
         self._make: Any = getattr(sklearn.neighbors, self.kind)
         self._tree: Any = None
         self._reach = 1.0
@@ -82,8 +78,7 @@ class _Tree(Index):
         lengths, found = self._ask(self._points(queries), count)
         unsure = np.flatnonzero(lengths[:, -1] ** 2 <= self._rival(lengths[:, k - 1]))
         if len(unsure) and count < self._built:
-            exact = scan.nearest(self._rows, queries[unsure], k, self.metric, allowed=self._only_built(None))
-            found[unsure, :k], found[unsure, k:] = exact[0], -1
+            found[unsure, :k], found[unsure, k:] = self._exactly(queries[unsure], k, None)[0], -1
         return found, lengths.astype(np.float32)
 
     def _points(self, queries: Vectors) -> Points:

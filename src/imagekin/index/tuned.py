@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,16 +14,14 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imagekin.errors import IndexingError, InputError
-from imagekin.index import effort, scan
+from imagekin.errors import IndexingError
+from imagekin.index import effort
 from imagekin.index.base import Index
 from imagekin.index.best import Found
 from imagekin.index.effort import Choice, Effort, K
 from imagekin.index.native import cores
 from imagekin.index.rows import Mask, prepared
 from imagekin.types import Vectors
-
-log = logging.getLogger(__name__)
 
 _BLOCK: Final = 16384
 _WIDEST: Final = 16384
@@ -47,36 +44,21 @@ class Tuned(Index):
 
     Attributes:
         knob: the option that fixes the width; None there = tuned.  Empty: there is no width.
-        choices: options that are one of a few values.
+        factors: candidates for each hit to choose from, where the engine's distances are estimates.
         labels: whether the library knows rows by their numbers; otherwise it counts them as they come.
         tuned: the settings as they were measured; with more rows searches become wider.
     """
 
     knob: ClassVar[str] = "ef"
-    choices: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({})
+    factors: ClassVar[Sequence[int]] = (1,)
     labels: bool = False
 
     def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
         super().__init__(dim, metric, **parameters)
-        for name in self.options:
-            self._check_option(name, self.parameters[name])
         self.tuned = self._now = Effort()
         self._index: Any = None
         self._order: NDArray[np.int64] | None = None
         self._threads = int(self.parameters.get("threads") or 0) or cores()
-
-    def _check_option(self, name: str, value: Any) -> None:
-        """A recall, one of ``choices``, or a whole number, of 1 or more unless 0 is the default."""
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        least = 0 if self.options[name] == 0 else 1
-        if name == "recall":
-            good, wanted = number and 0 < value <= 1, "above 0 and at most 1"
-        elif name in self.choices:
-            good, wanted = value in self.choices[name], f"one of {', '.join(map(repr, self.choices[name]))}"
-        else:
-            good, wanted = number and isinstance(value, int) and value >= least, f"a whole number of {least} or more"
-        if not good and not (value is None and self.options[name] is None):
-            raise InputError(f"{self.engine}'s {name} must be {wanted}, not {value!r}.")
 
     @abstractmethod
     def _fill(self, rows: NDArray[np.int64]) -> None:
@@ -107,7 +89,7 @@ class Tuned(Index):
 
     def _reranks(self) -> Sequence[int]:
         """Candidates for each hit to choose from."""
-        return (1,)
+        return self.factors if self._lossy() else (1,)
 
     def _lossy(self) -> bool:
         """Whether the engine's distances are estimates, so that hits get theirs from the stored vectors."""
@@ -162,6 +144,18 @@ class Tuned(Index):
         super()._catch_up()
         self._widen(self._built)
 
+    @classmethod
+    def knobs(cls) -> frozenset[str]:
+        """The width and the candidates; see ``Engine``."""
+        return frozenset({cls.knob, "rerank"}) & cls.options.keys()
+
+    def _turned(self) -> None:
+        width, rerank = self.parameters.get(self.knob), self.parameters.get("rerank")
+        widths = {} if width is None else {"width": width, "wide": width}
+        factor = {} if rerank is None else {"rerank": int(rerank)}
+        self.tuned = replace(self.tuned, **widths, **factor, recall=None, hopeless=False)
+        self._widen(self._built)
+
     def _widen(self, count: int) -> None:
         """Make searches as wide as *count* rows need; what was given stays."""
         measured, ratio = self.tuned, count / max(1, self.tuned.count)
@@ -181,9 +175,10 @@ class Tuned(Index):
         return Choice(widths, [int(rerank)] if rerank is not None else reranks or [1], float(self.parameters["recall"]))
 
     def _measures(self) -> bool:
-        """Whether there may be something to choose."""
-        given = [name for name in (self.knob, "rerank") if self.parameters.get(name, 0) is None]
-        return len(self._rows) - self._rows.dead >= effort.LEAST and (bool(given) or len(self._reranks()) > 1)
+        """Whether there is something to choose, and enough rows to learn it from."""
+        free = [name for name in self.knobs() if self.parameters[name] is None]
+        own = "rerank" not in self.options and len(self._reranks()) > 1
+        return len(self._rows) - self._rows.dead >= effort.LEAST and (bool(free) or own)
 
     def _tune(self, sample: NDArray[np.int64]) -> None:
         """Choose the settings, on rows that the structure does not hold."""
@@ -193,14 +188,8 @@ class Tuned(Index):
             chosen = effort.find(effort.probe(self._rows, self.metric, sample, self._found), choice)
         else:
             chosen = Effort(choice.widths[-1], choice.widths[-1], choice.reranks[-1])
-        if self.parameters.get(self.knob) is not None:
-            chosen = replace(chosen, hopeless=False)  # as it was asked for
-        if chosen.hopeless:
-            log.warning(
-                "%s finds %.3f of the nearest at most, below the recall of %s that was asked for: searches are exact; "
-                "ask for less or choose another engine", self.engine, chosen.recall, choice.target
-            )  # fmt: skip
-        self.tuned = replace(chosen, count=count)
+        given = {name for name in self.knobs() if self.parameters[name] is not None}
+        self.tuned = replace(effort.judged(chosen, choice, self.engine, given, self.knob), count=count)
 
     def _found(self, queries: Vectors, k: int, width: float) -> NDArray[np.int64]:
         self._tell(width)
@@ -227,13 +216,6 @@ class Tuned(Index):
         found = found.copy() if self._order is None else self._order.take(found)
         found[zero], distances[zero] = -1, np.inf
         return found, distances
-
-    def _exactly(self, queries: Vectors, k: int, allowed: Mask | None) -> Found:
-        among = self._only_built(None)
-        if allowed is not None:
-            among = np.zeros(len(self._rows), np.bool_)
-            among[: self._built] = allowed
-        return scan.nearest(self._rows, queries, k, self.metric, allowed=among)
 
     def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where the library has these rows, ascending."""
@@ -274,13 +256,3 @@ class Tuned(Index):
 def _ended(*parts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Row numbers by the library's, and −1 behind them, where its −1 finds it."""
     return np.concatenate([*parts, np.full(1, -1, np.int64)])
-
-
-def check_epsilon(engine: str, value: Any) -> None:
-    """A share of the distance to the worst hit.
-
-    Raises:
-        InputError: not a number above -1.
-    """
-    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value > -1):
-        raise InputError(f"{engine}'s epsilon must be a number above -1, not {value!r}.")

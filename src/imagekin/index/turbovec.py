@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from imagekin.index.best import Found
 from imagekin.index.native import padded
+from imagekin.index.options import RECALL, Rule, one_of, whole
 from imagekin.index.rows import Mask, prepared
 from imagekin.index.tuned import Tuned
 from imagekin.types import Vectors
@@ -34,7 +35,8 @@ class TurboVec(Tuned):
     metrics: ClassVar[frozenset[str]] = frozenset({"cosine", "inner"})
     knob: ClassVar[str] = ""
     options: ClassVar[Mapping[str, Any]] = MappingProxyType({"recall": 0.99, "bits": 4, "rerank": None})
-    choices: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({"bits": (2, 4)})
+    rules: ClassVar[Mapping[str, Rule]] = MappingProxyType({"recall": RECALL, "bits": one_of(2, 4), "rerank": whole()})
+    factors: ClassVar[Sequence[int]] = (1, 2, 3, 4, 6, 8, 12, 20, 40, 100)
     can_add: ClassVar[bool] = True
     can_remove: ClassVar[bool] = True
     can_filter: ClassVar[bool] = True
@@ -72,9 +74,6 @@ class TurboVec(Tuned):
 
     def _widths(self) -> Sequence[float]:
         return (1,)
-
-    def _reranks(self) -> Sequence[int]:
-        return (1, 2, 3, 4, 6, 8, 12, 20, 40, 100)
 
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
         order = self._order

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from imagekin.errors import InputError
 from imagekin.index.best import Found
 from imagekin.index.native import converted
+from imagekin.index.options import RULES, Rule, one_of, whole
 from imagekin.index.rows import Mask
 from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
@@ -51,7 +52,16 @@ class USearch(Tuned):
     options: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {**COMMON, "M": 16, "ef_construction": 128, "ef": None, "dtype": "f16"}
     )
-    choices: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({"dtype": ("f32", "f16", "bf16", "i8")})
+    rules: ClassVar[Mapping[str, Rule]] = MappingProxyType(
+        {
+            **RULES,
+            "M": whole(2, 1024),
+            "ef_construction": whole(),
+            "ef": whole(),
+            "dtype": one_of("f32", "f16", "bf16", "i8"),
+        }
+    )
+    factors: ClassVar[Sequence[int]] = (1, 2, 4, 8, 16)
     labels: bool = True
     can_add: ClassVar[bool] = True
     can_remove: ClassVar[bool] = True
@@ -65,9 +75,6 @@ class USearch(Tuned):
 
     def _lossy(self) -> bool:
         return bool(self.parameters["dtype"] != "f32")
-
-    def _reranks(self) -> Sequence[int]:
-        return (1, 2, 4, 8, 16) if self._lossy() else (1,)
 
     def _adds(self) -> bool:
         return not self._mapped

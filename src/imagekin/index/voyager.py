@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from imagekin.errors import InputError
 from imagekin.index.best import Found, lengths
 from imagekin.index.native import converted
+from imagekin.index.options import RULES, Rule, one_of, whole
 from imagekin.index.rows import Mask
 from imagekin.index.tuned import COMMON, Tuned
 from imagekin.types import Vectors
@@ -42,7 +43,10 @@ class Voyager(Tuned):
     options: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {**COMMON, "M": 12, "ef_construction": 200, "ef": None, "dtype": "f32"}
     )
-    choices: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({"dtype": tuple(_DTYPES)})
+    rules: ClassVar[Mapping[str, Rule]] = MappingProxyType(
+        {**RULES, "M": whole(2, 1024), "ef_construction": whole(), "ef": whole(), "dtype": one_of(*_DTYPES)}
+    )
+    factors: ClassVar[Sequence[int]] = (1, 2, 4, 8, 16)
     labels: bool = True
     can_add: ClassVar[bool] = True
     can_remove: ClassVar[bool] = True
@@ -55,9 +59,6 @@ class Voyager(Tuned):
 
     def _lossy(self) -> bool:
         return bool(self.parameters["dtype"] != "f32")
-
-    def _reranks(self) -> Sequence[int]:
-        return (1, 2, 4, 8, 16) if self._lossy() else (1,)
 
     def _coded(self, vectors: Vectors) -> Vectors:
         """Elements as they can be stored: 8-bit floats end at 448, and hits get their distances from the rows."""
