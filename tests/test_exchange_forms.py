@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import imagekin
 from imagekin.collection import Collection
 from imagekin.distance import normalized
 from imagekin.errors import MissingPackageError
@@ -105,6 +106,20 @@ def test_a_data_frame_has_a_row_for_each_item(exported: Collection) -> None:
     np.testing.assert_array_equal(np.stack(frame["vector"].tolist()), exported.vectors()[1].astype(np.float16))
     assert exported.to_pandas(label="cat").groupby("label").size().to_dict() == {"cat": 4}
     assert list(exported.to_pandas(label="cow").columns) == FIELDS
+
+
+def test_a_data_frame_comes_back_through_parquet(exported: Collection, tmp_path: Path) -> None:
+    pytest.importorskip("pandas")
+    exported.to_pandas(vectors=True, label="cat").assign(colour=list("rgbr")).to_parquet(tmp_path / "cats.parquet")
+    with imagekin.import_(tmp_path / "cats.parquet", tmp_path / "copy", model="pixels") as copy:
+        before, after = (
+            [(item.path, item.label, item.hash, item.size, item.mtime) for item in photos.items(label="cat")]
+            for photos in (exported, copy)
+        )
+        assert after == before
+        assert [dict(item.metadata) for item in copy.items()] == [{"colour": colour} for colour in "rgbr"]
+        ids = [item.id for item in exported.items(label="cat")]
+        np.testing.assert_array_equal(copy.vectors()[1], exported.store.vectors(ids)[1])
 
 
 def test_without_pandas_the_pip_command_is_told(exported: Collection, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 import imagekin
 from imagekin import embed, transformer
 from imagekin.embed.pixels import PixelEmbedder
-from imagekin.errors import ImageError, InputError, UnknownNameError
+from imagekin.errors import ImageError, InputError, MissingPackageError, UnknownNameError
 from tests.pictures import folder, picture
 
 NAMES = ["a.png", "b.jpg", "sub/c.webp", "sub/d.png", "e.bmp"]
@@ -215,7 +215,7 @@ def test_it_passes_the_checks_that_ask_nothing_of_numbers() -> None:
         checks.check_estimator(imagekin.ImageEmbedder())
 
 
-def test_data_frames_come_out_where_they_are_asked_for(files: list[str]) -> None:
+def test_data_frames_come_out_where_they_are_asked_for(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     pandas, sklearn = pytest.importorskip("pandas"), pytest.importorskip("sklearn")
     table = pandas.DataFrame({"path": files, "label": list("aabba")}, index=list("vwxyz"))
     frame = pixels().set_output(transform="pandas").transform(table["path"])
@@ -225,6 +225,9 @@ def test_data_frames_come_out_where_they_are_asked_for(files: list[str]) -> None
         assert list(pixels().transform(files).index) == [0, 1, 2, 3, 4]
     with pytest.raises(InputError, match="is one of default, pandas, polars, not 'arrow'"):
         pixels().set_output(transform="arrow")
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(MissingPackageError, match="not installed; install it with: pip install polars"):
+        pixels().set_output(transform="polars").transform(files)
     compose = pytest.importorskip("sklearn.compose")
     for column in ("path", ["path"]):
         both = compose.ColumnTransformer([("picture", pixels(), column)]).set_output(transform="pandas")
