@@ -454,6 +454,16 @@ def test_errors_nobody_foresaw_tell_nothing(photos: Collection, monkeypatch: pyt
         assert "RuntimeError" in problem(answer, 500)
 
 
+def test_who_hangs_up_half_way_is_no_error_of_the_server(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(5):
+        with site.connect() as line:
+            line.sendall(SLOW["a body that never ends"][0])
+    while "imagekin_requests_total" not in (told := site.ask("/metrics").text) or 'search",status="400"' not in told:
+        pass
+    assert 'status="500"' not in told
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 def test_there_is_no_listing_of_files(site: Site) -> None:
     for path in ("/static", "/static/", "/static/.", "/api", "/web", "/.git/config"):
         assert site.ask(path).status_code == 404

@@ -10,6 +10,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -82,6 +83,7 @@ def install(app: FastAPI) -> None:
         RequestValidationError: _invalid,
         HTTPException: _http,
         TimeoutError: _late,
+        ClientDisconnect: _gone,
         Exception: _unexpected,
     }
     for kind, handler in handlers.items():
@@ -124,6 +126,9 @@ def _late(request: Request, error: TimeoutError) -> Response:
     return Problem(503, "the answer took too long; try again later.", headers={"Retry-After": "5"}).response()
 
 
+def _gone(request: Request, error: ClientDisconnect) -> Response:
+    return Problem(400, "the request ended before its body had come.").response()  # which nobody reads
+
+
 def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("unexpected %s", type(error).__name__, exc_info=error)
     return Problem(500, f"unexpected {type(error).__name__}; the server's log says where.").response()
