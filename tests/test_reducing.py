@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import imagekin
-from imagekin import reduce, reducing
+from imagekin import reduce, reducing, tune
 from imagekin.cli.app import app
 from imagekin.collection import Collection
 from imagekin.errors import InputError, UnknownNameError
@@ -194,6 +194,12 @@ def test_the_sample_is_bounded_random_and_present(photos: Collection, monkeypatc
     assert len(set(places)) == 50 and max(places) > 150 and min(places) < 50
     assert [photos.get([ids[place]])[0].label for place in places] == sample.labels
     np.testing.assert_array_equal(reducing.drawn(photos.store, labelled=True).vectors, sample.vectors)
+
+
+def test_engines_are_not_tuned_behind_a_reducer(photos: Collection) -> None:
+    photos.reduce = "pca:40"
+    with pytest.raises(InputError, match="engines are tuned on whole ones.*--reduce none"):
+        tune.tune(photos)
 
 
 def test_the_command_line(place: Path, root: Path) -> None:

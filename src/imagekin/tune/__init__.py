@@ -15,6 +15,7 @@ from imagekin.benchmark.grid import Build
 from imagekin.benchmark.sources import Data
 from imagekin.benchmark.sweep import Watch, limits
 from imagekin.benchmark.workspace import Workspace
+from imagekin.errors import InputError
 from imagekin.tune.goal import Goal, Trial, UnmetError
 from imagekin.tune.halving import Search
 
@@ -78,11 +79,16 @@ def tune(
 
     Raises:
         UnmetError: nothing reaches the goal; the collection is as it was.
-        InputError: the collection is too small, or an argument makes no sense.
+        InputError: the collection is too small or goes through a reducer, or an argument makes no sense.
         UnknownNameError: an engine that does not exist.
         MissingPackageError: an engine that was named is not installed.
         StoreError: there is no room to work in, or the collection cannot be written.
     """
+    if apply and photos.reduce is not None:
+        raise InputError(
+            f"{photos.location} compares vectors that {photos.reduce} made shorter, and engines are tuned on whole "
+            "ones; take the reducer away first (imagekin index --reduce none), or only look (--dry-run, apply=False)."
+        )
     data, before = of_collection(photos, queries=queries, seed=seed), photos.engine
     choice = replace(choose(data, goal, engines=engines, worker=worker, watch=watch), before=before)
     if apply:
