@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from imagekin import datasets as datasets
+    from imagekin import duplicates as duplicates
     from imagekin.client import Client as Client
     from imagekin.collection import Collection as Collection
     from imagekin.errors import ImagekinError as ImagekinError
@@ -39,7 +40,7 @@ _NAMES: Final = {
     "open": "imagekin.opening",
 }
 
-_MODULES: Final = frozenset({"datasets"})
+_MODULES: Final = frozenset({"datasets", "duplicates"})
 
 __all__ = [
     "Client",
@@ -53,6 +54,7 @@ __all__ = [
     "__version__",
     "collections",
     "datasets",
+    "duplicates",
     "evaluate",
     "import_",
     "map",

@@ -20,6 +20,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "info": ("info", "Say what a collection holds."),
     "list": ("listing", "List the pictures of a collection."),
     "remove": ("remove", "Take pictures out of a collection; the files stay."),
+    "dupes": ("dupes", "Find duplicates, and link, move or delete them."),
+    "have": ("have", "Say whether pictures are in the collection."),
     "evaluate": ("evaluate", "Measure how good the neighbours are, by labels or by edits."),
     "map": ("mapping", "Lay the pictures out in the plane, as a page or a plot."),
     "bench": ("bench", "Compare the index engines on your own vectors."),
