@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,35 @@ def test_files_that_hold_no_reducer_are_refused(content: bytes, tmp_path: Path) 
     path.write_bytes(content)
     with pytest.raises(InputError, match="fit and save it again|no format"):
         reduce.open(path)
+
+
+def stating(shape: tuple[int, ...]) -> bytes:
+    """A file with an array whose header states that shape over a few bytes."""
+    content = io.BytesIO(npz(header=header(), **GOOD))
+    array = io.BytesIO()
+    np.lib.format.write_array_header_1_0(array, {"shape": shape, "fortran_order": False, "descr": "<f4"})
+    with zipfile.ZipFile(content, "a") as archive:
+        archive.writestr("more.npy", array.getvalue() + bytes(8))
+    return content.getvalue()
+
+
+def test_no_more_memory_is_taken_than_the_file_has_bytes(tmp_path: Path) -> None:
+    bomb, arrays = io.BytesIO(), dict[str, Any](GOOD, mean_=np.zeros(10**7, np.float32))
+    np.savez_compressed(bomb, header=header(), **arrays)
+    path = tmp_path / "reducer"
+    for content, reason in (
+        (bomb.getvalue(), "it is larger than its file"),
+        (stating((1 << 40, 1 << 20)), "not of the size that they state"),
+        (stating((-1, -2)), "unknown dimension"),
+    ):
+        assert len(content) < 10**5
+        path.write_bytes(content)
+        tracemalloc.start()
+        with pytest.raises(InputError, match=reason):
+            reduce.open(path)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 10**6
 
 
 def test_truncated_and_bit_flipped_files(tmp_path: Path) -> None:
