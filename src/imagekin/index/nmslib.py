@@ -81,11 +81,12 @@ class Nmslib(Tuned):
 
     def _query(self, queries: Vectors, k: int) -> Found:
         if len(queries) == 1:
-            lines = [self._index.knnQuery(queries[0], k)]
+            rows, keys = self._index.knnQuery(queries[0], k)
+            if len(rows) == k:
+                return rows.astype(np.int64)[None], self._distances(keys[None])
+            lines = [(rows, keys)]
         else:
             lines = self._index.knnQueryBatch(queries, k, num_threads=self._threads)
-        if len(lines) == 1 and len(lines[0][0]) == k:
-            return lines[0][0][None].astype(np.int64), self._distances(lines[0][1][None])
         if all(len(rows) == k for rows, _ in lines):
             rows, keys = (np.concatenate([line[side] for line in lines]).reshape(-1, k) for side in (0, 1))
             return rows.astype(np.int64), self._distances(keys)
