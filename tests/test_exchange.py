@@ -122,6 +122,9 @@ def test_force_never_takes_away_what_is_no_export(exported: Collection, tmp_path
         exported.export(tmp_path / "pictures/cat/0.png", format="npy", force=True)
     with pytest.raises(InputError, match="is not what would take its place"):
         exported.export(tmp_path / "link.parquet", force=True)
+    os.mkfifo(tmp_path / "pipe.parquet")
+    with pytest.raises(InputError, match="is not what would take its place"):
+        exported.export(tmp_path / "pipe.parquet", force=True)
     assert (tmp_path / "link.parquet").is_symlink()
     assert names(tmp_path / "pictures") == ["cat", "dog", "emu"]
 

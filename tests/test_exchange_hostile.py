@@ -167,10 +167,11 @@ def test_a_model_that_cannot_be_is_refused(metadata: dict[str, Any], message: st
 
 def test_a_file_from_a_stranger_does_not_choose_what_is_run(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"not run")
-    model = {**MODEL, "spec": str(tmp_path / "model.onnx"), "fingerprint": "another"}
+    model = {**MODEL, "spec": str(tmp_path / "model.onnx"), "fingerprint": "another", "more": "x" * 10_000}
     source = write(tmp_path / "in.parquet", table(), version=1, model=model)
     with imagekin.import_(source, tmp_path / "c") as photos:
         assert photos.search(id=1, k=2)
+        assert photos.info()["embedder"].keys() == MODEL.keys()
         with pytest.raises(imagekin.ImagekinError):
             photos.search(np.zeros((8, 8, 3), np.uint8))
 

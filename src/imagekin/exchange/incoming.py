@@ -7,7 +7,7 @@ import shutil
 from array import array
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from imagekin.exchange import sources
 from imagekin.exchange.sources import Source
 from imagekin.store.base import Batch, title
 from imagekin.store.settings import checked
+
+_MODEL: Final = ("name", "spec", "dim", "precision", "fingerprint", "recipe")
+"""What a model says of itself; of what else a file says nothing is kept."""
 
 
 def import_(
@@ -78,7 +81,7 @@ def _maker(found: Source, model: str | None, precision: str | None) -> Mapping[s
             raise InputError(
                 f"{found.place!r} does not say which model made its vectors; give it: --model NAME|FILE (model=)."
             )
-        return recorded
+        return {name: recorded[name] for name in _MODEL if name in recorded}
     from imagekin import embed
 
     spec = model or str(recorded.get("spec") or embed.DEFAULT)

@@ -93,7 +93,8 @@ def _check_target(target: Path, parts: tuple[str, ...], *, force: bool) -> None:
         return
     if not force:
         raise InputError(f"{shown} exists; give another name, or --force (force=True) to replace it.")
-    if target.is_symlink() or target.is_dir() != bool(parts):
+    fits = target.is_dir() if parts else target.is_file()
+    if target.is_symlink() or not fits:
         raise InputError(f"{shown} is not what would take its place; give another name, or move it away.")
     for entry in sorted(target.iterdir()) if parts else ():
         if entry.name not in parts:
