@@ -223,6 +223,40 @@ def _adapters(figures: Figures) -> Lines:
     ]
 
 
+def _server(figures: Figures) -> Lines:
+    ms, times, speeds = figures["ms"], figures["times_alone"], figures["per_second"]
+    shares, soak = figures["share_of"], figures["soak"]
+    goals = [
+        ["search by id, p50", f"{figure(ms['by id']['p50'])} ms", "≤ 5 ms"],
+        ["upload of a megapixel, times decode and model", middle(times["1 megapixel"]), "≤ 1.5"],
+        [f"{figures['clients']} clients with pictures, of the model alone, a call at a time",
+         spread_percent(shares["model, one core"]), "≥ 85 %"],
+        ["thumbnails a second from the cache", middle(figures["thumbnails_per_second"]), "≥ 1,500"],
+        [f"`/healthz` beside {figures['slow']} slow clients, p99",
+         f"{figure(figures['health_beside_slow_ms']['p99'])} ms", "≤ 100 ms"],
+        [f"failures in {figure(soak['seconds'])} s of mixed questions ({soak['answers']:,} answers)",
+         f"{soak['failures']}", "0"],
+        ["growth of resident memory in them", percent(soak["growth"]), "< 5 %"],
+    ]  # fmt: skip
+    return [
+        f"`imagekin serve` over {figures['pictures']:,} images, a process of its own, asked from another.",
+        "",
+        *table(["figure", "measured", "goal"], goals),
+        "",
+        *table(["one client", "p50 ms", "p99 ms"],
+               [[name, figure(row["p50"]), figure(row["p99"])] for name, row in ms.items()]),
+        "",
+        f"{figures['clients']} clients at once send the collection's own pictures; beside them what the cores can do:",
+        "",
+        *table(["", "pictures/s", "the server's share of it"],
+               [[name, middle(row), spread_percent(shares[name]) if name in shares else ""]
+                for name, row in speeds.items()]),
+        "",
+        f"A thumbnail takes {figure(figures['thumbnail_processor_ms'])} ms of the server's processor time; "
+        f"{figure(figures['thumbnails_made_per_second'])} a second are made.",
+    ]  # fmt: skip
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Figures], Lines]]] = {
     "index": ("Indexing", _index),
     "memory": ("Memory while indexing", _memory),
@@ -232,5 +266,6 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], Lines]]] = {
     "million": ("A million images", _million),
     "defaults": ("The default engine", _defaults),
     "adapters": ("Adapters", _adapters),
+    "server": ("The server", _server),
     "quality": ("Quality", _quality),
 }
