@@ -273,7 +273,17 @@ def test_thumbnails_keep_their_order_and_their_shape(paths: list[str]) -> None:
     assert shown[15] is None
     assert [None if each is None else each.size for each in shown[:2]] == [(10, 40), (40, 20)]
     assert [each.getpixel((5, 5)) for each in shown if each is not None] == [colour(number) for number in range(15)]
-    assert all(each is None or each.size == (24, 24) for each in thumbnails.squeezed(paths, 24))
+    for square in (thumbnails.squeezed, thumbnails.cut):
+        assert all(each is None or each.size == (24, 24) for each in square(paths, 24))
+
+
+def test_a_cut_is_the_middle_square(tmp_path: Path) -> None:
+    wide = np.zeros((20, 60, 3), np.uint8)
+    wide[:, 20:40] = (10, 200, 30)
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    (shown,) = thumbnails.cut([str(tmp_path / "wide.png")], 10)
+    assert shown is not None
+    assert np.asarray(shown).reshape(-1, 3) == pytest.approx(np.tile([10, 200, 30], (100, 1)), abs=2)
 
 
 def test_sheets_hold_pictures_in_order(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,9 +301,9 @@ def test_sheets_hold_pictures_in_order(paths: list[str], monkeypatch: pytest.Mon
 def test_the_side_of_thumbnails_keeps_within_the_budget() -> None:
     sides = [thumbnails.side_for(count) for count in (1, 100, 1_000, 10_000, 100_000, 10**7)]
     assert sides == sorted(sides, reverse=True)
-    assert (sides[0], sides[-1]) == (thumbnails.SIDES[0], thumbnails.SIDES[-1])
+    assert (sides[0], sides[4], sides[-1]) == (96, 32, 16)
     for count, side in zip((100, 1_000, 10_000, 100_000), sides[1:5], strict=True):
-        assert count * side * side * thumbnails.DENSE <= thumbnails.BUDGET
+        assert count * thumbnails.BYTES[side] <= thumbnails.BUDGET
 
 
 def test_pictures_that_are_drawn_do_not_touch() -> None:

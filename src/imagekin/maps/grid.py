@@ -75,7 +75,7 @@ def _halved(flat: NDArray[np.float64], columns: int, rows: int) -> NDArray[np.in
         axis = 0 if wide >= high else 1
         length, other = (wide, high) if axis == 0 else (high, wide)
         half = length // 2
-        count = min(max(round(len(some) * half / length), len(some) - (length - half) * other), half * other)
+        count = min(half * other, len(some))  # cells that are left over end up together, in the last corner
         ordered = some[np.argsort(flat[some, axis], kind="stable")]
         for part, start, size in ((ordered[:count], 0, half), (ordered[count:], half, length - half)):
             if len(part):

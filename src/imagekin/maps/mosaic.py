@@ -47,7 +47,8 @@ def figure(
     """Draw a map with pictures in place of points, none of which hides another.
 
     Where pictures lie too close together, some are drawn and the others are dots, chosen at random by the map's seed,
-    so that what is drawn is a fair sample of each region.  Snapped to a grid, all are drawn and distances are lost.
+    so that what is drawn is a fair sample of each region.  Snapped to a grid, the middle squares of all are drawn and
+    distances are lost.
 
     Args:
         made: the map.
@@ -134,13 +135,13 @@ class _Job:
                 f"than the {_LONGEST:,} pixels a side that a plot may have; draw fewer with limit, or without the grid."
             )
         paper = Image.new("RGB", (columns * size, rows * size), _PAPER)
-        shown = thumbnails.fitted(self.paths, size - 2, self.progress)
+        shown = thumbnails.cut(self.paths, size - (2 if self.looks is None else 4), self.progress)
         _paste(paper, shown, cells * size + size // 2, self.looks, size)
         return paper
 
     def freely(self) -> Image.Image:
         """Pictures where they lie, as many as have room, and dots."""
-        size = self.tile or int(np.clip(2.2 * self.side / np.sqrt(max(len(self.made), 1)), 32, _LARGEST))
+        size = self.tile or int(np.clip(2.0 * self.side / np.sqrt(max(len(self.made), 1)), 32, _LARGEST))
         extent = np.maximum(np.abs(self.made.xy).max(axis=0, initial=0), 0.3)
         scale = (self.side - size) / 2 / extent.max()
         width, height = (int(2 * scale * each + size) for each in extent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,14 +14,11 @@ from imagekin.errors import ImageError
 from imagekin.evaluation.records import Progress
 from imagekin.pipeline import Pipeline, batched
 
-SIDES: Final = (96, 64, 48, 32, 24, 16)
-"""Sides of a square thumbnail in a page, in pixels."""
+BYTES: Final[Mapping[int, int]] = {96: 1_650, 64: 850, 48: 530, 32: 280, 24: 175, 16: 90}
+"""Sides of a square thumbnail in a page, in pixels, and the bytes that one takes, as measured over photographs."""
 
-BUDGET: Final = 24_000_000
-"""Bytes of thumbnails that a page has by default, about; text makes a third more of them."""
-
-DENSE: Final = 0.26
-"""Bytes that a pixel of a thumbnail takes, about, as measured over photographs."""
+BUDGET: Final = 28_000_000
+"""Bytes of thumbnails that a page has by default, about; written as text they are a third more."""
 
 SHEET: Final = 2_048
 """Pixels of a sheet's side: 16 MB while a browser has it decoded."""
@@ -50,7 +47,7 @@ class Sheets:
 
 def side_for(count: int) -> int:
     """The largest side whose thumbnails of *count* pictures stay within ``BUDGET``; at least the smallest."""
-    return next((side for side in SIDES if count * side * side * DENSE <= BUDGET), SIDES[-1])
+    return next((side for side, size in BYTES.items() if count * size <= BUDGET), min(BYTES))
 
 
 def sheets(paths: Sequence[str], side: int, progress: Callable[[Progress], None] | None = None) -> Sheets:
@@ -93,6 +90,20 @@ def fitted(
         return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
 
     return _read(paths, fit, side, progress)
+
+
+def cut(
+    paths: Iterable[str], side: int, progress: Callable[[Progress], None] | None = None
+) -> Iterator[Image.Image | None]:
+    """The middle square of each picture, in order; None for one that cannot be read."""
+
+    def middle(picture: Image.Image) -> Image.Image:
+        short = min(picture.size)
+        left, top = (picture.width - short) // 2, (picture.height - short) // 2
+        square = picture.crop((left, top, left + short, top + short))
+        return square.resize((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+
+    return _read(paths, middle, side, progress)
 
 
 def _read(
