@@ -39,7 +39,8 @@ function operation(path, method, about, all) {
   for (const [type, each] of Object.entries((about.requestBody || {}).content || {})) {
     part.append(make("h3", `Body: ${type}`), table(fields(each.schema, all)));
   }
-  const answers = Object.entries(about.responses || {}).map(([status, each]) => {
+  const good = Object.entries(about.responses || {}).filter(([status]) => status < 400);
+  const answers = good.map(([status, each]) => {
     const [type, found] = Object.entries(each.content || {})[0] || ["", {}];
     return [status, kind(found.schema, all) || type, each.description || ""];
   });
@@ -53,6 +54,12 @@ const list = document.getElementById("list");
 for (const [path, methods] of Object.entries(all.paths)) {
   for (const [method, about] of Object.entries(methods)) list.append(operation(path, method, about, all));
 }
+const failures = new Map();
+for (const about of Object.values(all.paths).flatMap(Object.values)) {
+  for (const [status, each] of Object.entries(about.responses)) if (status >= 400) failures.set(status, each.description);
+}
+list.append(make("h1", "Failures"), make("p", "Each is a problem detail: its member detail is one sentence for a person."));
+list.append(table([...failures].sort().map(([status, says]) => [status, says, ""])));
 list.append(make("h1", "Shapes"));
 for (const [name, schema] of Object.entries(all.components.schemas)) {
   list.append(make("section", "", make("h2", name), make("p", schema.description || ""), table(fields(schema, all))));

@@ -22,12 +22,13 @@ function shown(hit) {
   picture.alt = "";
   picture.loading = "lazy";
   const says = document.createElement("span");
-  says.textContent = `${(100 * hit.similarity).toFixed(1)} %${hit.label ? ` · ${hit.label}` : ""}`;
+  const near = hit.similarity === undefined ? [] : [`${(100 * hit.similarity).toFixed(1)} %`];
+  says.textContent = [...near, ...(hit.label ? [hit.label] : [])].join(" · ");
   const name = document.createElement("span");
   name.textContent = hit.name;
   button.title = hit.path;
   button.append(picture, says, name);
-  button.addEventListener("click", () => byItem(hit));
+  button.addEventListener("click", () => { location.hash = `id=${hit.id}`; });
   const line = document.createElement("li");
   line.append(button);
   return line;
@@ -57,9 +58,20 @@ function byFile(file) {
   search({ body: form });
 }
 
-function byItem(hit) {
-  show(`${hit.thumbnail}&size=512`);
-  search({ headers: { "Content-Type": "application/json" }, body: JSON.stringify({ id: hit.id, k: SHOWN }) });
+// The address says which picture is searched by, so that back and reload work.
+async function byAddress() {
+  const id = Number(new URLSearchParams(location.hash.slice(1)).get("id"));
+  try {
+    if (!id) {
+      const { items } = await ask(`${here}/items?limit=${SHOWN}`);
+      at("hits").replaceChildren(...items.map(shown));
+      return;
+    }
+    show(`${(await ask(`${here}/items/${id}`)).thumbnail}&size=512`);
+    search({ headers: { "Content-Type": "application/json" }, body: JSON.stringify({ id, k: SHOWN }) });
+  } catch (error) {
+    fail(error);
+  }
 }
 
 async function start() {
@@ -67,6 +79,7 @@ async function start() {
   const first = collections[0];
   here = `/api/v1/collections/${encodeURIComponent(first.name)}`;
   at("state").textContent = `${first.name}: ${first.images.toLocaleString()} pictures`;
+  await byAddress();
   if (!first.job) return;
   const events = new EventSource(`${here}/jobs/${first.job}/events`);
   const tell = (event) => {
@@ -78,6 +91,7 @@ async function start() {
 }
 
 at("file").addEventListener("change", () => byFile(at("file").files[0]));
+addEventListener("hashchange", byAddress);
 addEventListener("paste", (event) => byFile([...event.clipboardData.files].find((file) => file.type.startsWith("image/"))));
 addEventListener("dragover", (event) => { event.preventDefault(); at("drop").classList.add("over"); });
 addEventListener("dragleave", () => at("drop").classList.remove("over"));
