@@ -28,7 +28,7 @@ LEVELS = {
     "evaluation": 3, "maps": 3, "tune": 3, "duplicates": 3, "testing": 3, "watch": 3,
     "indexing": 3, "profile": 3, "reducing": 3, "roots": 3, "model": 3, "benchmark": 3,
     "contents": 3, "exchange": 3, "transformer": 3,
-    "searching": 3, "client": 3,
+    "searching": 3, "client": 3, "studies": 3,
     # doors
     "cli": 4, "server": 4, "web": 4,
     "__init__": 5, "__main__": 5,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from imagekin.maps import map as map
     from imagekin.opening import collections as collections
     from imagekin.opening import open as open
+    from imagekin.studies import study as study
     from imagekin.transformer import ImageEmbedder as ImageEmbedder
     from imagekin.types import Hit as Hit
     from imagekin.types import Item as Item
@@ -38,6 +39,7 @@ _NAMES: Final = {
     "import_": "imagekin.exchange",
     "map": "imagekin.maps",
     "open": "imagekin.opening",
+    "study": "imagekin.studies",
 }
 
 _MODULES: Final = frozenset({"datasets", "duplicates"})
@@ -59,6 +61,7 @@ __all__ = [
     "import_",
     "map",
     "open",
+    "study",
 ]
 
 
