@@ -196,6 +196,11 @@ def test_a_metric_that_an_engine_does_not_know_is_one_row_of_its_whole_sweep(tmp
     assert [record.engine for record in outcome.records] == ["exact"]
 
 
+def stop_at_once(progress: Progress) -> None:
+    if progress.what.startswith("faiss"):
+        raise KeyboardInterrupt
+
+
 def test_ctrl_c_keeps_what_was_measured(data: Data, tmp_path: Path) -> None:
     def stop(progress: Progress) -> None:
         if progress.done == 1:
@@ -204,7 +209,9 @@ def test_ctrl_c_keeps_what_was_measured(data: Data, tmp_path: Path) -> None:
     outcome = run(data, tmp_path, engines=(), specs=["exact", "faiss:HNSW8"], options=QUICK, watch=stop)
     assert (outcome.interrupted, outcome.total) == (True, 2)
     assert [record.spec for record in outcome.records] == ["exact"]
-    assert not (tmp_path / "work").exists()
+    assert not list(tmp_path.glob(".imagekin-bench-*"))
+    known = run(data, tmp_path, engines=(), specs=["faiss:HNSW8", "exact"], options=QUICK, watch=stop_at_once)
+    assert (known.interrupted, [record.spec for record in known.records]) == (True, ["exact"])  # from the first run
     again = run(data, tmp_path, engines=(), specs=["exact", "faiss:HNSW8"], options=QUICK)
     assert (again.interrupted, again.measured, len(again.records)) == (False, 1, 2)
 
@@ -321,7 +328,8 @@ def test_an_engine_that_is_named_and_not_installed_is_an_error(monkeypatch: pyte
 
 
 def test_a_file_that_is_no_record_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    record = Record("exact", {}, {}, {"k": 1}, {}, {}, {"recall": 1.0, "single_qps": 2.0}, key="exact-1")
+    data = {"name": "x", "metric": "cosine", "rows": 9, "dim": 2, "queries": 3, "k": 1}
+    record = Record("exact", {}, {}, data, {}, {}, {"recall": 1.0, "single_qps": 2.0}, key="exact-1")
     folder = Folder(tmp_path)
     folder.put(record)
     whole = json.loads((tmp_path / "exact-1.json").read_text())
