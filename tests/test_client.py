@@ -129,6 +129,17 @@ def test_searches_by_id(photos: Collection, local: Collection) -> None:
     assert one == [alone]
 
 
+def test_searches_by_several_together(photos: Collection) -> None:
+    found = photos.search(plus=np.array([3, 5]), minus=[8], k=30)
+    assert {hit.id for hit in found}.isdisjoint({3, 5, 8})
+    assert len(found) == 17
+    both = photos.search(picture(2), plus=[3], min_similarity=found[9].similarity, k=30)
+    assert all(hit.similarity >= found[9].similarity for hit in both)
+    assert photos.search(id=4, plus=[3], minus=np.array([8]), k=5) == photos.search(id=4, plus=(3,), minus=[8], k=5)
+    with pytest.raises(InputError):
+        photos.search(minus=[8])
+
+
 def test_many_queries(photos: Collection) -> None:
     sources = [encoded(picture(seed)) for seed in range(20)]
     found: list[Any] = photos.search([*sources, *sources], k=1)
@@ -222,9 +233,6 @@ def test_the_client_says_what_it_is(site: Site, local: Collection) -> None:
                 member()
         with pytest.raises(UnsupportedError, match="label_from"):
             client.index(label_from="none")
-        found = client.search(plus=[3, 5], minus=[8], k=30)
-        assert {hit.id for hit in found}.isdisjoint({3, 5, 8})  # type: ignore[union-attr]
-        assert len(found) == 17
 
 
 def test_only_a_server_that_is_there(site: Site) -> None:

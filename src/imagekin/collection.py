@@ -10,7 +10,7 @@ from typing import Any, Self, overload
 
 import numpy as np
 
-from imagekin import location
+from imagekin import location, searching
 from imagekin import query as queries
 from imagekin.contents import Contents
 from imagekin.errors import InputError, StoreError
@@ -19,7 +19,7 @@ from imagekin.profile import Profile
 from imagekin.query import Crop, Query
 from imagekin.reduce.base import Reducer
 from imagekin.store import filters
-from imagekin.store.base import Store, check_k
+from imagekin.store.base import Store
 from imagekin.store.filters import Folders
 from imagekin.types import Hit, Report, Vectors
 
@@ -177,26 +177,26 @@ class Collection(Contents, Profile):
             crop: ``(x, y, width, height)``: search by this region of the query, in its pixels.
             exclude_self: leave the item itself out of a search by id.
             conditions: filters that act inside the search: ``under`` (a folder or several), ``label``, ``where``
-                (``"width >= 1000 and label != 'dog'"``).
+                (``"width >= 1000 and label != 'dog'"``); ids of items that hits are to be like as well, ``plus``
+                (alone, they are the query), or unlike, ``minus``; ``min_similarity``, the least of a hit.
 
         Raises:
             ImageError: the query cannot be read as an image.
             InputError: k, crop, id or a filter makes no sense.
         """
-        if (query is None) == (id is None):
+        alone = query is None and id is None and np.size(conditions.get("plus", ())) > 0
+        if (query is None) == (id is None) and not alone:
             raise InputError("search needs either a query picture or an id.")
         if crop is not None and id is not None:
             raise InputError("a crop is a region of a query picture; to search by a part of an item, give its path.")
-        k = check_k(k)
-        condition = queries.condition(self.store, **conditions)
-        if id is not None:
-            many = not np.isscalar(id)
-            found = queries.by_ids(self.store, id, k, condition, exclude_self=exclude_self)
+        wanted = searching.wish(self.store, k, **conditions)
+        many = queries.is_many(query) if id is None else not np.isscalar(id)
+        if id is not None or alone:
+            numbers = [] if id is None else queries.ids_of(id).tolist()
+            hits = searching.by_items(self.store, numbers, wanted, exclude_self=exclude_self, alone=alone)
         else:
-            many = queries.is_many(query)
             vectors = self.embed(list(query) if many else [query], crop=crop)  # type: ignore[arg-type,list-item]
-            found = self.store.search(vectors, k, condition)
-        hits = queries.hits(self.store, *found)
+            hits = searching.nearest(self.store, vectors, wanted)
         return hits if many else hits[0]
 
     def embed(self, pictures: Sequence[Query], *, crop: Crop | None = None) -> Vectors:

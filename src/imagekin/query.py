@@ -13,9 +13,9 @@ from imagekin import distance, images
 from imagekin.embed.base import Embedder
 from imagekin.errors import FetchError, InputError
 from imagekin.store import filters
-from imagekin.store.base import MAX_K, Store, as_hit, check_k, empty_result
+from imagekin.store.base import Store, as_hit
 from imagekin.store.filters import Filter
-from imagekin.types import Distances, Hit, Ids, Item, Pixels, Vectors
+from imagekin.types import Distances, Hit, Ids, Item, Pixels
 
 Query: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | Pixels"
 """A path, an http(s) URL, an image file's bytes, a Pillow image, or an array ``(height, width, 3)`` of uint8."""
@@ -122,38 +122,6 @@ def ids_of(wanted: int | Sequence[int] | Ids) -> Ids:
     if array.size and (array.dtype.kind != "i" or array.ndim != 1):
         raise InputError(f"an id is a whole number below 2**63, not {wanted!r}; ids come from search and list.")
     return array.astype(np.int64)
-
-
-def by_ids(
-    store: Store, wanted: int | Sequence[int], k: int, condition: Filter | None, *, exclude_self: bool
-) -> tuple[Ids, Distances]:
-    """Search by items of the store: ids and distances ``(q, k)``; *exclude_self* leaves each out of its own answer."""
-    numbers, k = ids_of(wanted), check_k(k)
-    _, vectors = store.vectors(numbers.tolist())
-    if not exclude_self:
-        return store.search(vectors, k, condition)
-    if k == MAX_K:  # no hit more can be asked for, to be left out
-        return _without_themselves(store, numbers, vectors, condition)
-    found, distances = store.search(vectors, k + 1, condition)
-    kept = found != numbers[:, None]
-    kept[kept.all(axis=1), -1] = False  # the item itself was not among the hits: drop the surplus one
-    shape = (len(numbers), k)
-    return found[kept].reshape(shape), distances[kept].reshape(shape)
-
-
-def _without_themselves(
-    store: Store, numbers: Ids, vectors: Vectors, condition: Filter | None
-) -> tuple[Ids, Distances]:
-    """The most hits there can be for each item, by a filter that leaves it out: slower than to drop it afterwards."""
-    answers = []
-    for number, vector in zip(numbers.tolist(), vectors, strict=True):
-        others = filters.Compare("id", "!=", number)
-        both = others if condition is None else filters.And((others, condition))
-        answers.append(store.search(vector[None], MAX_K, both))
-    if not answers:
-        return empty_result(0, MAX_K)
-    ids, distances = zip(*answers, strict=True)
-    return np.concatenate(ids), np.concatenate(distances)
 
 
 def pages(store: Store, condition: Filter | None, after: int, limit: int | None) -> Iterator[Item]:

@@ -86,6 +86,19 @@ def nearest(store: Store, vectors: Vectors, wanted: Wish, own: Sequence[int | No
     return [[hit for hit in row if hit.similarity >= wanted.similarity] for row in hits]
 
 
+def by_items(
+    store: Store, ids: Sequence[int], wanted: Wish, *, exclude_self: bool = True, alone: bool = False
+) -> list[list[Hit]]:
+    """The hits of items, each left out of its own answer if *exclude_self*; *alone*: of those that the wish names.
+
+    Raises:
+        InputError: an item is not there, or the combination leaves nothing.
+    """
+    if alone:
+        return nearest(store, np.zeros((1, store.dim), np.float32), wanted)
+    return nearest(store, of_items(store, ids), wanted, ids if exclude_self else None)
+
+
 def of_items(store: Store, ids: Sequence[int]) -> Vectors:
     """The vectors of items, ``(n, dim)``, in the order asked.
 

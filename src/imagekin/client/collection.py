@@ -193,8 +193,7 @@ class Client(Collection):
         Args:
             query: as for a collection on this machine; files are read here and sent.
             k: hits wanted, up to 1,000.
-            options: ``id``, ``crop``, ``exclude_self``, ``under``, ``label`` and ``where`` as for a collection on this
-                machine; ``plus`` and ``minus``, items that hits are to be like or unlike; ``min_similarity``.
+            options: ``id``, ``crop``, ``exclude_self`` and conditions, as for a collection on this machine.
         """
         if "under" in options:
             options |= {"under": None, **wire.filters(options["under"], None, None)}
@@ -203,7 +202,7 @@ class Client(Collection):
         if query is not None and number is not None:
             raise InputError("search needs either a query picture or an id.")
         if query is None:
-            if number is None and not chosen.get("plus"):
+            if number is None and not np.size(chosen.get("plus", ())):
                 raise InputError("search needs either a query picture or an id.")
             if number is not None:
                 chosen["id"] = queries.ids_of(number).tolist()

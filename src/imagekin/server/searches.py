@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -91,7 +92,8 @@ class Searches:
         """Search by items; without any, by those that the wish names alone."""
         seconds: dict[str, float] = {}
         with self._metrics.stage("search", seconds):
-            hits = await self.comparing.run(self._by_ids, list(ids), wanted, exclude_self)
+            answer = functools.partial(searching.by_items, exclude_self=exclude_self, alone=not ids)
+            hits = await self.comparing.run(answer, self._collection.store, list(ids), wanted)
         return Found(hits, seconds)
 
     def close(self) -> None:
@@ -103,14 +105,6 @@ class Searches:
         with self._metrics.stage("search", seconds):
             hits = await self.comparing.run(searching.nearest, self._collection.store, vectors, wanted)
         return Found(hits, seconds)
-
-    def _by_ids(self, ids: list[int], wanted: Wish, exclude_self: bool) -> list[list[Hit]]:
-        store = self._collection.store
-        if ids:
-            vectors = searching.of_items(store, ids)
-        else:
-            vectors = np.zeros((1, store.dim), np.float32)
-        return searching.nearest(store, vectors, wanted, ids if ids and exclude_self else None)
 
     def _prepared(self, source: bytes, crop: Crop | None) -> Pixels:
         """A file's bytes as the network takes them, in a thread."""
