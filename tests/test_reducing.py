@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 import imagekin
 from imagekin import reduce, reducing, tune
+from imagekin.cli import output
 from imagekin.cli.app import app
 from imagekin.collection import Collection
 from imagekin.errors import InputError, UnknownNameError
@@ -131,11 +132,16 @@ def test_lda_without_labels_and_a_reducer_without_pictures(tmp_path: Path, root:
         with pytest.raises(InputError, match="none of the 180 pictures of the collection has a label"):
             photos.reduce = "lda"
         assert photos.reduce is None
+        photos.reduce = "pca:4"
+        assert output.reduction(photos.info()).endswith(
+            "not in use for so few images, or before they are indexed again"
+        )
         photos.remove(where="id > 20")
         with pytest.raises(
             InputError, match=r"pca can keep 1 to 20 numbers of a vector \(20 vectors of 193 were given"
         ):
             photos.reduce = "pca:21"
+        assert photos.reduce == "pca:4"
 
 
 def test_an_engine_that_does_not_fit_is_refused_either_way(photos: Collection) -> None:
@@ -185,6 +191,7 @@ def test_a_collection_that_has_grown_much_learns_again(photos: Collection, monke
 def test_the_sample_is_bounded_random_and_present(photos: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reducing, "SAMPLE", 50)
     monkeypatch.setattr(reducing, "_PAGE", 7)
+    photos.store.write(Batch(relabels=[(540, None, None)]))
     photos.store.write(Batch(missing=list(range(1, 301))))
     sample = reducing.drawn(photos.store, labelled=True)
     assert sample.vectors.shape == (50, 193) and len(sample.labels) == 50
@@ -194,6 +201,9 @@ def test_the_sample_is_bounded_random_and_present(photos: Collection, monkeypatc
     assert len(set(places)) == 50 and max(places) > 150 and min(places) < 50
     assert [photos.get([ids[place]])[0].label for place in places] == sample.labels
     np.testing.assert_array_equal(reducing.drawn(photos.store, labelled=True).vectors, sample.vectors)
+    monkeypatch.setattr(reducing, "SAMPLE", 1000)
+    assert len(reducing.drawn(photos.store, labelled=True).labels) == 239
+    assert reducing.drawn(photos.store, labelled=False).labels == [None] * 240
 
 
 def test_engines_are_not_tuned_behind_a_reducer(photos: Collection) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from imagekin import reducing, watch
 from imagekin.embed.base import Embedder
+from imagekin.errors import InputError
 from imagekin.ingest import Ingest
 from imagekin.progress import Progress
 from imagekin.reduce.base import Reducer
@@ -42,8 +43,10 @@ def index(
             progress(replace(run.progress(""), phase="build"))
         try:
             _learn(store, reduce)
-        finally:
+        except InputError:
             store.refresh()
+            raise
+        store.refresh()
     return report
 
 

@@ -92,19 +92,20 @@ def keep_up(store: Store) -> None:
 
 def drawn(store: Store, *, labelled: bool, seed: int = 0) -> Sample:
     """A random sample of a store's present vectors, the same for the same seed; *labelled*: only such with a label."""
-    present = [(each.id, each.label) for each in store.known(None) if not each.missing]
-    fit = [pair for pair in present if not labelled or pair[1] is not None]
-    if labelled and not fit and present:
+    present = (each for each in store.known(None) if not each.missing)
+    fit = np.fromiter((each.id for each in present if not labelled or each.label is not None), np.int64)
+    if labelled and not len(fit) and store.count():
         raise InputError(
-            f"none of the {len(present):,} pictures of the collection has a label to learn from; index with "
+            f"none of the {store.count():,} pictures of the collection has a label to learn from; index with "
             "--label-from, or choose a reducer that needs none, such as pca:150."
         )
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(fit))[:SAMPLE]).tolist()
-    vectors = np.empty((len(chosen), store.dim), np.float16)
+    chosen = np.sort(np.random.default_rng(seed).permutation(fit)[:SAMPLE]).tolist()
+    vectors, labels = np.empty((len(chosen), store.dim), np.float16), list[str | None]()
     for at in range(0, len(chosen), _PAGE):
         some = chosen[at : at + _PAGE]
-        vectors[at : at + len(some)] = store.vectors([fit[place][0] for place in some])[1]
-    return Sample(vectors, [fit[place][1] for place in chosen])
+        vectors[at : at + len(some)] = store.vectors(some)[1]
+        labels += [item.label for item in store.get(some)] if labelled else [None] * len(some)
+    return Sample(vectors, labels)
 
 
 def _fit(reducer: Reducer, sample: Sample, store: Store) -> None:

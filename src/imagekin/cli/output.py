@@ -131,6 +131,8 @@ def reduction(info: Mapping[str, Any]) -> str:
         parts.append(f"recall@10 {says['recall']:.3f} with {10 * says['candidates']:,} candidates")
     if says.get("hopeless"):
         parts.append("too low, so that whole vectors are compared")
+    elif says.get("waiting") or says.get("recall", 0) is None:
+        parts.append("not in use for so few images, or before they are indexed again")
     elif "bytes" in says:
         parts.append(f"{says['bytes']:,.0f} bytes an image in the index instead of {2 * whole:,}")
     return ", ".join(parts)

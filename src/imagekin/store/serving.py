@@ -102,9 +102,11 @@ class Serving:
         return spec, reason
 
     def _reduction(self) -> dict[str, Any]:
-        """How well the reducer does here: nothing where it is not in use (yet)."""
+        """How well the reducer does here; or that whole vectors are compared until there is an index."""
         with contextlib.suppress(ImagekinError):
-            if isinstance(current := self._current(), Reduced) and self._saved:
+            if not isinstance(current := self._current(), Reduced):
+                return {"waiting": True}
+            if self._saved:
                 first, effort = self._segments.segments[0], current.effort
                 found: dict[str, Any] = {"bytes": self.engines.size(first) / max(1, len(first))}
                 if current.reducer.preserves_distance:
