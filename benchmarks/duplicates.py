@@ -39,6 +39,7 @@ class Rows:
     """What the search asks of a store, over a mapped file; ids are row numbers and one."""
 
     def __init__(self, file: Path, rows: int, dim: int) -> None:
+        self.dim = dim
         self.vectors_ = np.memmap(file, np.float16, "r", shape=(rows, dim))
 
     def vectors(self, ids: Sequence[int]) -> tuple[Ids, Vectors]:
@@ -92,7 +93,7 @@ def main(rows: int, dim: int = 1280, collection: str = "") -> dict[str, Any]:
         "dim": dim,
         "seconds": round(seconds, 1),
         "pairs": len(found),
-        "crowded": found.crowded,
+        "sure": found.sure,
         "copies_found": sum(copy in pairs for copy in copies) / max(1, len(copies)),
         "anonymous_peak_mib": peak[0] >> 20,
         "resident_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,

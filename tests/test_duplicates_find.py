@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +129,31 @@ def test_damaged_comparisons_are_made_again(photos: Collection, found: Found) ->
     assert len(saved.Kept(place)) >= found.compared
 
 
+def test_comparisons_are_saved_while_others_are_made(tmp_path: Path) -> None:
+    kept = saved.Kept(tmp_path)
+    stop = threading.Event()
+
+    def make() -> None:
+        for number in itertools.count():
+            kept.put(number.to_bytes(32, "big"), NEARLY)
+            if stop.is_set():
+                return
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    try:
+        while len(kept) < 20_000:
+            kept.save()
+    finally:
+        stop.set()
+        thread.join()
+    kept.save()
+    again = saved.Kept(tmp_path)
+    assert len(again) == len(kept)
+    assert again.get((7).to_bytes(32, "big")) == NEARLY
+    assert again.get((10**9).to_bytes(32, "big")) is None
+
+
 def test_exact_copies_alone_need_no_picture(photos: Collection, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "read", None)
     exact = find(photos, exact=True)
@@ -173,9 +200,10 @@ def test_an_empty_collection_has_no_duplicates(tmp_path: Path) -> None:
 # -- pairs of neighbours -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("rows", "dim"), [(300, 200), (90, 16)])
-def test_pairs_are_those_of_a_slow_loop(tmp_path: Path, rows: int, dim: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("room", [1 << 20, 300 * 64], ids=["whole", "short"])
+def test_pairs_are_those_of_a_slow_loop(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some vectors near others, most of them not; with and without projection, in several blocks."""
+    rows, dim = 300, 200
     random = np.random.default_rng(0)
     vectors = random.standard_normal((rows, dim))
     vectors[1::3] = vectors[::3] + 0.4 * random.standard_normal((rows // 3, dim))
@@ -183,21 +211,26 @@ def test_pairs_are_those_of_a_slow_loop(tmp_path: Path, rows: int, dim: int, mon
     vectors = vectors.astype(np.float32)
 
     class Rows:
+        dim = 200
+
         def vectors(self, ids: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
             return np.asarray(ids), vectors[np.asarray(ids) - 7]
 
     monkeypatch.setattr(neighbours, "_PAGE", 64)
+    monkeypatch.setattr(neighbours, "ROOM", room)
     found = neighbours.within(Rows(), np.arange(7, rows + 7), radius=0.2, k=5)  # type: ignore[arg-type]
     gaps = 1 - vectors.astype(np.float64) @ vectors.T.astype(np.float64)
     slow = {(i + 7, j + 7) for i in range(rows) for j in range(i + 1, rows) if gaps[i, j] <= 0.2}
     assert len(slow) > rows // 4
     assert set(zip(found.first.tolist(), found.second.tolist(), strict=True)) == slow
     assert np.abs(found.distances - gaps[found.first - 7, found.second - 7]).max() < 1e-5
-    assert found.crowded == 0
+    assert found.sure == pytest.approx(0.2)
 
 
 def test_of_many_equal_pictures_each_is_paired_with_few_and_that_is_told() -> None:
     class Same:
+        dim = 8
+
         def vectors(self, ids: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
             return np.asarray(ids), np.ones((len(ids), 8), np.float32)
 
@@ -205,7 +238,7 @@ def test_of_many_equal_pictures_each_is_paired_with_few_and_that_is_told() -> No
     assert set(zip(found.first.tolist(), found.second.tolist(), strict=True)) == {
         (first, second) for first in range(3) for second in range(first + 1, 50)
     } | {(0, 3), (1, 3), (2, 3)}
-    assert found.crowded == 50
+    assert found.sure == pytest.approx(0.1)  # what was not looked at is no nearer
 
 
 def test_contents_are_one_item_for_equal_bytes(photos: Collection) -> None:

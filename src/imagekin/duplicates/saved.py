@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+import threading
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -63,6 +64,7 @@ class Kept:
         self._old = _read(place / "compared.bin") if place is not None else np.empty(0, _RECORD)
         self._rows = {bytes(pair): row for row, pair in enumerate(self._old["pair"].tolist())}
         self._new: dict[bytes, Comparison] = {}
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._rows) + len(self._new)
@@ -75,14 +77,17 @@ class Kept:
         return self._new.get(pair)
 
     def put(self, pair: bytes, made: Comparison) -> None:
-        """Keep a comparison."""
-        self._new[pair] = made
+        """Keep a comparison; from any thread."""
+        with self._lock:
+            self._new[pair] = made
 
     def save(self) -> None:
         """Write what is new, if that can be written: the folder may belong to somebody else."""
-        if self._place is None or not self._new:
+        with self._lock:  # others may be comparing meanwhile
+            new = list(self._new.items())
+        if self._place is None or not new:
             return
-        added = np.array([(np.void(pair), *_values(made)) for pair, made in self._new.items()], _RECORD)
+        added = np.array([(np.void(pair), *_values(made)) for pair, made in new], _RECORD)
         kept = np.concatenate([self._old, added])[-MOST:]
         _write(self._place / "compared.bin", _sealed(kept))
 

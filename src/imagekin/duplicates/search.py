@@ -152,9 +152,10 @@ def _joined(run: _Run, error: float, notes: list[str]) -> list[Group]:
         k=NEIGHBOURS,
         progress=lambda done: told(done, len(run.contents)),
     )
-    if pairs.crowded:
+    if pairs.sure < scale.radius:
         notes.append(
-            f"{pairs.crowded:,} pictures have more neighbours than were looked at; some of their copies may be missing."
+            f"There are so many pictures that pairs with a similarity below {1 - pairs.sure:.1%} may have been passed "
+            "over."
         )
     edges = run.edges(pairs, scale)
     return [_group(run, star) for star in groups.stars(edges, run.items, run.rules, run.confirmed)]
