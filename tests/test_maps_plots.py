@@ -235,6 +235,13 @@ def test_few_points_are_drawn(count: int, tmp_path: Path) -> None:
         assert figures.save(scatter.figure(laid(xy), field), tmp_path / "few.png").stat().st_size > 1_000
 
 
+def test_names_that_the_font_has_not_are_drawn_all_the_same(tmp_path: Path) -> None:
+    made = laid(np.random.default_rng(0).uniform(-1, 1, (9, 2)))
+    figure = scatter.figure(made, classes(np.arange(9) % 2, ["\u732b", "\u72ac"]))
+    assert "\u732b" in texts(figure)
+    assert figures.save(figure, tmp_path / "names.png").stat().st_size > 1_000
+
+
 def test_numbers_and_dates_have_a_scale() -> None:
     made = laid(np.random.default_rng(0).uniform(-1, 1, (50, 2)))
     dates = fields.of_values("changed", [86_400.0 * day for day in range(49)] + [None], "date")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -131,7 +132,9 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     """
     target, data = writable(path), io.BytesIO()
     try:
-        figure.savefig(data, format=target.suffix[1:].lower())
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in a script that the font lacks has boxes
+            figure.savefig(data, format=target.suffix[1:].lower())
         replace(target, data.getvalue())
     except OSError as error:
         raise InputError(f"cannot write {os.fspath(path)!r}: {error.strerror or error}.") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,36 +34,14 @@ _HEAD: Final = 0.75
 _EDGE: Final = 0.45
 
 
-def figure(
-    made: Map,
-    paths: Sequence[str],
-    field: Field | None = None,
-    *,
-    snap: bool = False,
-    tile: int | None = None,
-    side: int = SIDE,
-    progress: Callable[[Progress], None] | None = None,
-) -> Figure:
-    """Draw a map with pictures in place of points, none of which hides another.
-
-    Where pictures lie too close together, some are drawn and the others are dots, chosen at random by the map's seed,
-    so that what is drawn is a fair sample of each region.  Snapped to a grid, the middle squares of all are drawn and
-    distances are lost.
-
-    Args:
-        made: the map.
-        paths: of its pictures, in its order.
-        field: of classes; a picture's frame and a dot have the colour of their class.
-        snap: whether to give each picture a cell of a grid.
-        tile: pixels of a picture's longer side; by default what suits so many.
-        side: pixels of the mosaic's longer side.
-        progress: called now and then.
+def figure(made: Map, paths: Sequence[str], field: Field | None = None, **how: Any) -> Figure:
+    """``picture`` with a heading, as a matplotlib figure; arguments and errors as there.
 
     Raises:
-        InputError: the paths or the field are of other pictures, or the tile is out of range.
         MissingPackageError: matplotlib is not installed.
     """
-    drawn_on = picture(made, paths, field, snap=snap, tile=tile, side=side, progress=progress)
+    figures.need()
+    drawn_on = picture(made, paths, field, **how)
     high = _WIDTH - 2 * _EDGE
     high *= drawn_on.height / drawn_on.width
     whole = _HEAD + high + _EDGE
@@ -86,7 +64,24 @@ def picture(
     side: int = SIDE,
     progress: Callable[[Progress], None] | None = None,
 ) -> Image.Image:
-    """The same without heading, as an RGB picture; arguments and errors as for ``figure``."""
+    """Draw a map with pictures in place of points, none of which hides another.
+
+    Where pictures lie too close together, some are drawn and the others are dots, chosen at random by the map's seed,
+    so that what is drawn is a fair sample of each region.  Snapped to a grid, the middle squares of all are drawn and
+    distances are lost.
+
+    Args:
+        made: the map.
+        paths: of its pictures, in its order.
+        field: of classes; a picture's frame and a dot have the colour of their class.
+        snap: whether to give each picture a cell of a grid.
+        tile: pixels of a picture's longer side; by default what suits so many.
+        side: pixels of the whole's longer side.
+        progress: called now and then.
+
+    Raises:
+        InputError: the paths or the field are of other pictures, or the tile is out of range.
+    """
     scatter.check(made, field)
     if len(paths) != len(made):
         raise InputError(f"{len(paths):,} paths were given for a map of {len(made):,} pictures.")

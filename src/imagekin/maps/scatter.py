@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -194,7 +195,9 @@ def _text_width(text: str, size: float) -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
-    path = TextPath((0, 0), text, prop=FontProperties(size=size, weight="bold"), usetex=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # it is drawn as a box, and measured as one
+        path = TextPath((0, 0), text, prop=FontProperties(size=size, weight="bold"), usetex=False)
     return float(path.get_extents().width) / 72 if text.strip() else 0.0
 
 
