@@ -26,7 +26,8 @@ def test_the_short_way_is_the_long_way(spec: str, metric: str, monkeypatch: pyte
     rows = clustered(700, 32)
     rows[300:320] = rows[300]  # ties, which the short way leaves to the long one
     index = built(spec, rows, metric)
-    queries = [*(1.7 * clustered(720, 32)[700:]), rows[300], rows[0], np.zeros(32), 1e-20 * rows[5], 1e18 * rows[6]]
+    large = (1e18 if metric == "cosine" else 1e14) * rows[6]
+    queries = [*(1.7 * clustered(720, 32)[700:]), rows[300], rows[0], np.zeros(32), 1e-20 * rows[5], large]
     asked = [np.asarray(query, np.float32)[None] for query in queries]
     short = [index.search(query, k) for query in asked for k in (1, 10, 30)]
     monkeypatch.setattr(Answering, "_one", lambda self, query, ready, k: self._nearest(query, k, None))

@@ -25,6 +25,9 @@ METRICS: Final = ("cosine", "euclidean", "inner")
 _FLOAT: Final = np.dtype(np.float32)
 _VECDOT: Final[Any] = getattr(np, "vecdot", None)  # NumPy 2; three times as fast as einsum
 
+LARGEST: Final = 1e15
+"""The largest element that can be compared: squares of a million such add up to a float32."""
+
 _SMALL: Final = 1e-16
 """Lengths whose squares are still exact to float32's own precision."""
 
@@ -64,6 +67,18 @@ def as_vectors(data: ArrayLike, dim: int | None = None, *, what: str = "vectors"
             row = int(np.argmin(finite.all(axis=1)))
             raise InputError(f"{what} must be finite; row {row} holds NaN or infinity.")
     return array
+
+
+def check_size(vectors: NDArray[Any], what: str, start: int = 0) -> None:
+    """Refuse elements whose squares float32 cannot add up, and which therefore nothing could be near to.
+
+    Raises:
+        InputError: one lies beyond ``LARGEST``; rows are counted from *start*.
+    """
+    if vectors.dtype == np.float16 or not vectors.size or max(vectors.max(), -vectors.min()) <= LARGEST:
+        return
+    row = start + int(np.argmax((np.abs(vectors) > LARGEST).any(axis=1)))
+    raise InputError(f"{what} must lie within ±{LARGEST:g}, for their squares to be compared; scale row {row}.")
 
 
 def _shape(dim: int | None) -> str:

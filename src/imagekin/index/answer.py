@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from imagekin.distance import as_vectors
+from imagekin.distance import as_vectors, check_size
 from imagekin.index import scan
 from imagekin.index.best import Found, ordered, rescored
 from imagekin.index.engine import Engine
@@ -18,6 +18,7 @@ from imagekin.types import Distances, Ids, Vectors
 _ARRAY: Final = np.ndarray
 _VDOT: Final = np.vdot
 _FLOAT: Final = np.dtype(np.float32)
+_LARGEST: Final = 1e30
 _SMALL: Final = 1e-16
 """Lengths whose squares are still exact to float32's own precision."""
 
@@ -29,7 +30,7 @@ def checked(queries: ArrayLike, dim: int, metric: str) -> tuple[Vectors, Vectors
     """
     if type(queries) is _ARRAY and queries.dtype is _FLOAT and queries.shape == (1, dim) and queries.flags.c_contiguous:
         square = _VDOT(queries, queries)
-        if square < math.inf:
+        if square < _LARGEST:
             if metric != "cosine":
                 return queries, queries
             length = np.float32(math.sqrt(square))
@@ -37,7 +38,10 @@ def checked(queries: ArrayLike, dim: int, metric: str) -> tuple[Vectors, Vectors
                 return queries, queries
             if length > _SMALL:
                 return queries, np.divide(queries, length)
-    return as_vectors(queries, dim, what="queries"), None
+    asked = as_vectors(queries, dim, what="queries")
+    if metric != "cosine":
+        check_size(asked, "queries")
+    return asked, None
 
 
 def _ascends(distances: Distances) -> bool:

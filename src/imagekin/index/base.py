@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -84,13 +84,13 @@ class Index(Answering):
             unit of ``distance.py``.
 
         Raises:
-            InputError: k below 1, wrong dim, NaN or infinity.
+            InputError: k below 1, more hits than an answer can hold, wrong dim, NaN or infinity.
         """
         asked, ready = answer.checked(queries, self.dim, self.metric)
         if type(k) is not int:
             k = _whole(k)
-        if k < 1:
-            raise InputError(f"k must be a whole number of 1 or more, not {k!r}.")
+        if not 1 <= k <= _MOST // max(1, len(asked)):
+            raise _refused(k, len(asked))
         with self._gate:
             rows = self._rows
             count = len(rows.ids) - rows.dead
@@ -224,6 +224,19 @@ class Index(Answering):
 
     def _identity(self) -> dict[str, Any]:
         return {"engine": self.engine, "metric": self.metric, "dim": self.dim, "parameters": self.parameters}
+
+
+_MOST: Final = 1 << 28
+"""Hits of one call at most, 3 GB of ids and distances."""
+
+
+def _refused(k: int, queries: int) -> InputError:
+    if k < 1:
+        return InputError(f"k must be a whole number of 1 or more, not {k!r}.")
+    most = _MOST // max(1, queries)
+    return InputError(
+        f"k is {k:,} for {queries:,} queries; an answer has {most:,} hits of each at most: ask for fewer."
+    )
 
 
 def _whole(k: Any) -> int:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from imagekin.distance import as_vectors, normalized
+from imagekin.distance import as_vectors, check_size, normalized
 from imagekin.errors import InputError
 from imagekin.types import Ids, Vectors
 
@@ -254,7 +254,9 @@ def as_stored(vectors: Any, dim: int, *, checked: bool = False) -> tuple[Stored,
         array = np.empty((0, dim), np.float32)
     kept = array.dtype in (np.float16, np.float32) and array.ndim == 2 and array.shape[1] == dim
     if not kept:
-        return as_vectors(array.copy(), dim), True
+        copied = as_vectors(array.copy(), dim)
+        check_size(copied, "vectors")
+        return copied, True
     owned = array.flags.writeable or not array.flags.c_contiguous
     stored: Stored = np.array(array, order="C") if owned else array
     if not checked:
@@ -271,6 +273,7 @@ def _check_finite(block: Stored, start: int) -> None:
         bad = ~np.isfinite(block).all(axis=1)
     if bad.any():
         raise InputError(f"vectors must be finite; row {start + int(np.argmax(bad))} holds NaN or infinity.")
+    check_size(block, "vectors", start)
 
 
 def widen(stored: Stored, out: Vectors) -> Vectors:

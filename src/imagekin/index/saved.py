@@ -21,24 +21,34 @@ from imagekin.index.rows import Rows, Stored
 from imagekin.index.workers import CORES, each, ranges
 from imagekin.types import Ids
 
-VERSION: Final = 1
+_FORMAT: Final = "imagekin index"
+
+VERSION: Final = 2
 """Version of the folder's format; another one is refused."""
 
 _HEADER: Final = "index.json"
 _PAGE: Final = 1 << 16
+_WEIGHTS: Final[NDArray[np.uint64]] = np.arange(_PAGE // 8, dtype=np.uint64) * np.uint64(
+    0x9E3779B97F4A7C15
+) | np.uint64(1)
 _PARALLEL: Final = 1 << 22
 """Bytes from which a second core pays for its wake-up."""
 
 
 @contextmanager
 def writing(path: Path, header: dict[str, Any]) -> Iterator[Path]:
-    """A new folder to write files into; it takes the place of *path* when the block ends without an exception."""
+    """A new folder to write files into; it takes the place of *path* when the block ends without an exception.
+
+    Raises:
+        IndexingError: something else than an index lies there, which is not to be lost.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _check_place(path)
     fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         yield fresh
         files = {file.name: [file.stat().st_size, checksum(file)] for file in sorted(fresh.iterdir())}
-        data = {"format": "imagekin index", "version": VERSION, **header, "files": files}
+        data = {"format": _FORMAT, "version": VERSION, **header, "files": files}
         text = json.dumps({**data, "sum": _sum(data)}, indent=1)
         (fresh / _HEADER).write_text(text, encoding="utf-8")
         for file in fresh.iterdir():
@@ -47,6 +57,23 @@ def writing(path: Path, header: dict[str, Any]) -> Iterator[Path]:
         _replace(fresh, path)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _check_place(path: Path) -> None:
+    """Only an index, or an empty folder, may be replaced."""
+    if not os.path.lexists(path) or (path.is_dir() and not path.is_symlink() and _ours(path)):
+        return
+    raise IndexingError(f"{path} is no index, and would be lost; choose another place to save to.")
+
+
+def _ours(folder: Path) -> bool:
+    try:
+        text = (folder / _HEADER).read_text(encoding="utf-8")
+        return bool(json.loads(text)["format"] == _FORMAT)
+    except FileNotFoundError:
+        return not any(folder.iterdir())
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return False
 
 
 def header(path: Path, identity: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -61,7 +88,7 @@ def header(path: Path, identity: dict[str, Any] | None = None) -> dict[str, Any]
     """
     try:
         data = dict(json.loads((path / _HEADER).read_text(encoding="utf-8")))
-        if data["format"] != "imagekin index" or data["version"] != VERSION:
+        if data["format"] != _FORMAT or data["version"] != VERSION:
             raise ValueError(f"format {data['format']!r}, version {data['version']!r}")
         if data.pop("sum") != _sum(data):
             raise ValueError("it was changed")
@@ -72,6 +99,11 @@ def header(path: Path, identity: dict[str, Any] | None = None) -> dict[str, Any]
     for name, mine in json.loads(json.dumps(identity or {})).items():
         if found.get(name) != mine:
             raise IndexingError(f"the index {path} has {name} {found.get(name)!r}, not {mine!r}; build it again.")
+    strange = sorted({file.name for file in path.iterdir()} - files.keys() - {_HEADER})
+    if strange:
+        raise IndexingError(
+            f"{path} holds a file that is not the index's ({strange[0]}); delete it and build it again."
+        )
     for name, pair in files.items():
         file = path / Path(name).name
         if not file.is_file() or (file.stat().st_size, checksum(file)) != pair:
@@ -129,7 +161,11 @@ def _mapped(folder: Path, count: int, dim: int) -> Stored:
 
 
 def checksum(path: Path) -> str:
-    """Hash of the sums of a file's 64 KiB pages: finds torn, swapped and overwritten pages at memory speed."""
+    """Hash of weighted sums of a file's 64 KiB pages: finds torn, swapped and overwritten words at memory speed.
+
+    A sum is Σ wᵢxᵢ modulo 2⁶⁴ with odd weights, each of its own: a word that changes always changes it, and so
+    do, but for one chance in billions, words that trade places.
+    """
     size = path.stat().st_size
     digest = hashlib.blake2b(str(size).encode(), digest_size=16)
     whole = size // _PAGE * _PAGE
@@ -138,7 +174,7 @@ def checksum(path: Path) -> str:
             mapped = mmap.mmap(file.fileno(), whole, access=mmap.ACCESS_READ)
             words: NDArray[np.uint64] = np.frombuffer(mapped, np.uint64).reshape(-1, _PAGE // 8)
             parts = ranges(0, len(words), CORES if whole >= _PARALLEL else 1)
-            for sums in each(lambda part: np.add.reduce(words[slice(*part)], axis=1), parts):
+            for sums in each(lambda part: np.einsum("ij,j->i", words[slice(*part)], _WEIGHTS), parts):
                 digest.update(sums.tobytes())
         file.seek(whole)
         digest.update(file.read())
