@@ -187,7 +187,7 @@ const drawChosen = () => {
 
 const drawNames = () => {
   const { field } = state;
-  if (!$("names").checked || !field || field.kind !== "class" || state.chosen >= 0) return;
+  if (!$("names").checked || !field || field.kind !== "class" || state.chosen >= 0 || state.found) return;
   pen.font = "600 12px system-ui, sans-serif";
   pen.textAlign = "center";
   pen.textBaseline = "middle";
