@@ -326,15 +326,15 @@ def strangers(scores: Sequence[float]) -> list[Comparison]:
 
 
 def test_a_calibration_reaches_most_light_edits_and_lets_in_as_many_strangers_as_asked() -> None:
-    """Distances 0.01 … 0.20 of twenty light edits; agreement of strangers exponential with mean 0.04 above 0."""
+    """Distances 0.01 … 0.20 of twenty light edits; agreement of strangers exponential with mean 0.06 above 0."""
     tried = [Tried(NEAR, number / 100, NEARLY) for number in range(1, 21)]
     tried += [Tried(ROTATED, 0.15, NEARLY), Tried(ROTATED, 0.9, NEARLY)]
-    scores = np.random.default_rng(0).exponential(0.04, 4000).tolist()
+    scores = np.random.default_rng(0).exponential(0.06, 4000).tolist()
     made = calibrated(Measured(20, tried, strangers(scores), [0.3, 0.1]), 1e-6)
     assert made.radius == pytest.approx(0.19)
     assert (made.reached, made.found) == ({NEAR: 0.95, ROTATED: 0.5}, {NEAR: 0.95, ROTATED: 0.5})
-    assert made.slope == pytest.approx(0.04, abs=0.006)
-    assert made.threshold == pytest.approx(0.04 * np.log(1e6), abs=0.07)  # P(score > t) = exp(−t / 0.04)
+    assert made.slope == pytest.approx(0.06, abs=0.012)
+    assert made.threshold == pytest.approx(0.06 * np.log(1e6), abs=0.07)  # P(score > t) = exp(−t / 0.06)
     assert made.rate <= 1e-6
     assert made.chance(made.threshold) == made.rate
     assert (made.mistaken, made.strangers) == (0, 4000)

@@ -24,8 +24,12 @@ MOST: Final = 8
 LEAST: Final = 3
 """Blocks a side below which nothing can be said."""
 
-SAME: Final = 0.93
-"""Correlation from which a block shows the same; at 0.8, another moment of one scene agrees in half of the blocks."""
+SAME: Final = 0.96
+"""Correlation from which a block shows the same.
+
+Of shots of one scene from a tripod, and of one drawing in other colours, half of the blocks reach 0.96 and nearly all
+0.8; of a copy at half the size, saved anew, nearly all reach 0.96.
+"""
 
 TEXTURED: Final = 4
 """Blocks in which there must be something to see."""

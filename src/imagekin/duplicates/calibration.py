@@ -19,9 +19,13 @@ from imagekin.duplicates.comparison import CROP, MIRROR, NEAR, ROTATED, SCENE, C
 ERROR: Final = 1e-4
 """Share of compared strangers that may be taken for copies, unless another is asked for."""
 
-FLOOR: Final = 0.5
+FLOOR: Final = 0.7
 CEILING: Final = 0.9
-"""Agreement that is asked for at the least and at the most."""
+"""Agreement that is asked for at the least and at the most.
+
+The least is above what most strangers reach that are nearer than those which are measured: shots of one scene, one
+after the other.
+"""
 
 _TAIL: Final = 0.02
 """Share of the strangers by which the rest of the tail is judged."""
@@ -52,7 +56,7 @@ class Calibration:
     """
 
     radius: float = 0.25
-    threshold: float = 0.6
+    threshold: float = 0.7
     error: float = ERROR
     pictures: int = 0
     reached: dict[str, float] = field(default_factory=dict)
