@@ -25,7 +25,7 @@ from imagekin.store.catalogue import Catalogue
 from imagekin.store.engines import Engines, Searcher
 from imagekin.store.filters import Filter
 from imagekin.store.reducers import Learned
-from imagekin.store.segments import Page, Segments, State, file_size
+from imagekin.store.segments import Page, Segment, Segments, State, file_size
 from imagekin.types import Distances, Ids, Vectors
 
 log = logging.getLogger(__name__)
@@ -70,15 +70,20 @@ class Serving:
             return current.search(queries, k, allow=allow)
 
     def refresh(self) -> None:
-        """Write what changed to the caches, and build the engine where it pays."""
-        with self._guard, self._cache_lock() as mine:
+        """Write what changed to the caches, and build the engine where it pays; searches go on meanwhile."""
+        with self._cache_lock() as mine:
             if not mine:
                 return
-            self._load()
-            self._persist()
-            rows = sum(len(segment) for segment in self._segments.segments)
-            if rows and self.engines.saves(rows):
-                self._build()
+            with self._guard:
+                self._load()
+                self._persist()
+                first = self._to_build()
+            if first is None:
+                return
+            self.engines.build(first)  # takes seconds to minutes
+            with self._guard:
+                if [segment.name for segment in self._segments.segments[:1]] == [first.name]:
+                    self._serve_segments()
 
     def describe(self) -> dict[str, Any]:
         """Which engine answers and why, what a reducer costs and gains, and what the caches take on disk."""
@@ -236,18 +241,20 @@ class Serving:
         for _, ids, vectors in self.catalogue.changed(since):
             yield ids, vectors
 
-    def _build(self) -> None:
-        """Build the engine over the first segment and save it, when there is none yet or it has fallen behind."""
+    def _to_build(self) -> Segment | None:
+        """The segment that an engine is to be built over: all rows, when there is none yet or it has fallen behind."""
+        rows = sum(len(segment) for segment in self._segments.segments)
+        if not rows or not self.engines.saves(rows):
+            return None
         current = self._assembled()
         if self._saved and not current.wants_rebuild:
             self._index = current
-            return
+            return None
         if len(self._segments.segments) > 1 or self._segments.state.dead:
             with self.catalogue.database.snapshot():
                 self._segments.append(self._pages(0), State(*self.catalogue.revision()), fresh=True)
-        if self._segments.segments:  # else somebody deletes the caches at this moment
-            self.engines.build(self._segments.segments[0])
             self._serve_segments()
+        return next(iter(self._segments.segments), None)  # None where somebody deletes the caches at this moment
 
     @contextlib.contextmanager
     def _cache_lock(self) -> Iterator[bool]:
