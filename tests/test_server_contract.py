@@ -72,6 +72,7 @@ def test_every_address_is_described_and_every_answer_has_a_shape(schema: dict[st
     assert addresses == {
         "GET /healthz", "GET /metrics", "POST /api/v1/session", "GET /api/v1/collections", f"GET {here}",
         f"POST {here}/search", f"GET {here}/items", f"DELETE {here}/items", f"GET {here}/count", f"GET {here}/skipped",
+        f"GET {here}/labels", f"GET {here}/folders",
         f"GET {here}/items/{{id}}", f"DELETE {here}/items/{{id}}", f"GET {here}/items/{{id}}/thumbnail",
         f"GET {here}/items/{{id}}/original", f"GET {here}/jobs", f"POST {here}/jobs", f"GET {here}/jobs/{{job}}",
         f"POST {here}/jobs/{{job}}/cancel", f"GET {here}/jobs/{{job}}/events",

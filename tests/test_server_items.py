@@ -87,6 +87,27 @@ def test_filters_choose_and_count(site: Site, photos: Collection, root: Path) ->
     assert "cannot read" in problem(site.ask("items", params={"where": "width"}), 422)
 
 
+def test_labels_and_folders_are_counted(site: Site, photos: Collection, root: Path) -> None:
+    assert site.ask("labels").json() == {
+        "labels": [{"label": "cat", "count": 8}, {"label": "dog", "count": 4}, {"label": "photos", "count": 1}],
+        "columns": [],
+    }
+    top = {"path": str(root), "name": "photos", "count": 13}
+    assert site.ask("folders").json() == {"folder": None, "folders": [top]}
+    inside = [{"path": str(root / name), "name": name, "count": count} for name, count in (("cat", 8), ("dog", 4))]
+    assert site.ask("folders", params={"folder": str(root)}).json() == {"folder": str(root), "folders": inside}
+    assert site.ask("folders", params={"folder": str(root / "cat")}).json()["folders"] == []
+    for other in (str(root.parent), f"{root}/", "/etc", ""):
+        assert "no picture" in problem(site.ask("folders", params={"folder": other}), 404)
+    save(root / "cat/deep/er/x.png", 70)
+    photos.index(root / "cat/deep")  # a root in a root
+    assert [each["count"] for each in site.ask("folders", params={"folder": str(root)}).json()["folders"]] == [9, 4]
+    deep = site.ask("folders", params={"folder": str(root / "cat")}).json()["folders"]
+    assert deep == [{"path": str(root / "cat/deep"), "name": "deep", "count": 1}]
+    photos.remove(label="cat")
+    assert [each["label"] for each in site.ask("labels").json()["labels"]] == ["dog", "er", "photos"]
+
+
 def test_removing_forgets_items_and_thumbnails_and_leaves_files(site: Site, photos: Collection, root: Path) -> None:
     item = photos.get([3])[0]
     assert site.ask("items/3/thumbnail").status_code == 200

@@ -10,6 +10,7 @@ from typing import Final
 from imagekin.collection import Collection
 from imagekin.errors import ImagekinError, InputError
 from imagekin.server.answers import PREFIX
+from imagekin.server.facets import Facets
 from imagekin.server.jobs import Jobs
 from imagekin.server.metrics import Metrics
 from imagekin.server.problems import Problem
@@ -35,6 +36,7 @@ class Served:
         self.collection = collection
         self.searches = Searches(collection, metrics)
         self.reading = Workers("read")
+        self.facets = Facets(collection)
         place = Path(collection.location)
         self.thumbnails = Thumbnails(place / "cache" / "thumbnails" if place.is_dir() else None, metrics)
         self.jobs = Jobs(collection, folders, on_end=self.tidy)

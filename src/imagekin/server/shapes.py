@@ -186,6 +186,35 @@ class Skips(BaseModel):
     total: int
 
 
+class Label(BaseModel):
+    """A label and how many items have it."""
+
+    label: str | None
+    count: int
+
+
+class Labels(BaseModel):
+    """The labels, the most frequent first, and the names of the metadata columns that filters may use."""
+
+    labels: list[Label]
+    columns: list[str]
+
+
+class Folder(BaseModel):
+    """A folder and how many items lie below it."""
+
+    path: str
+    name: str
+    count: int
+
+
+class FolderList(BaseModel):
+    """The folders in a folder; of the collection where it is null."""
+
+    folder: str | None
+    folders: list[Folder]
+
+
 class Job(BaseModel):
     """A run of indexing."""
 

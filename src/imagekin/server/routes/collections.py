@@ -42,6 +42,22 @@ async def skipped(
     return answer(await served.reading.run(_skips, served, offset, limit))
 
 
+@router.get("/{collection}/labels", response_model=shapes.Labels, responses=PROBLEMS)
+async def labels(request: Request, collection: str) -> Response:
+    """The labels with their counts, and the metadata columns: what filters can choose from."""
+    served: Served = request.app.state.gallery.of(collection)
+    return answer(await served.reading.run(served.facets.labels))
+
+
+@router.get("/{collection}/folders", response_model=shapes.FolderList, responses=PROBLEMS)
+async def folders(
+    request: Request, collection: str, folder: Annotated[str | None, Query(max_length=4_096)] = None
+) -> Response:
+    """The indexed folders, or those in *folder*, each with the number of items below it."""
+    served: Served = request.app.state.gallery.of(collection)
+    return answer(await served.reading.run(served.facets.folders, folder))
+
+
 def _facts(served: Served) -> dict[str, Any]:
     job = served.jobs.running()
     return {"name": served.name, **served.collection.info(), "job": None if job is None else job.id}
