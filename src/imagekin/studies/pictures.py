@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +35,7 @@ _QUALITY: Final = 82
 _TILE: Final = 120
 _COLOURS: Final = 256
 _NAMED: Final = 40
+_SHOWN: Final = 2
 _MOSAIC: Final = 2200
 
 Drawing = Callable[[], "Figure"]
@@ -92,7 +94,7 @@ def answer(photos: Collection, example: Neighbours, metric: str) -> Image.Image:
 def confused(photos: Collection, confusion: Confusion, metric: str) -> Image.Image | None:
     """The sheet of a confused pair; None where a picture of it has left the collection."""
     try:
-        return sheets.pair(photos, confusion, metric=metric, tile=_TILE)
+        return sheets.pair(photos, replace(confusion, examples=confusion.examples[:_SHOWN]), metric=metric, tile=_TILE)
     except ImagekinError:
         return None
 
