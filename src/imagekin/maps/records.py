@@ -79,7 +79,7 @@ class Map:
             return f"A map of {len(self)} pictures shows nothing that can be measured."
         return (
             f"{self.kept:.0%} of a picture's {self.nearest} nearest are among its {self.nearest} nearest on the map "
-            f"(by chance {self.chance:.1%}); trustworthiness {self.trustworthiness:.3f}."
+            f"(by chance {self.chance:.2%}); trustworthiness {self.trustworthiness:.3f}."
         )
 
     def to_dict(self) -> dict[str, Any]:
