@@ -227,7 +227,11 @@ def test_the_client_says_what_it_is(site: Site, local: Collection) -> None:
     with imagekin.Client(f"{site.url}/photos/") as client:
         assert repr(client) == f"<Client '{site.url}/photos'>"
         assert client.location == f"{site.url}/photos"
-        for name in ("vectors", "check", "embedder", "engine"):
+        assert (client.engine, client.reduce) == (local.engine, local.reduce) == ("auto", None)
+        for name in ("engine", "reduce"):
+            with pytest.raises(UnsupportedError, match="on a server"):
+                setattr(client, name, "exact")
+        for name in ("vectors", "check", "embedder"):
             with pytest.raises(UnsupportedError, match="on a server"):
                 member = getattr(client, name)
                 member()
@@ -323,6 +327,8 @@ def test_the_command_line_asks_servers_too(site: Site, local: Collection) -> Non
     from imagekin.cli.app import app
 
     path = local.get([4])[0].path
+    for words in (["info"], ["list"], ["index"]):
+        assert CliRunner().invoke(app, ["-c", f"{site.url}/photos", *words]).exit_code == 0
     done = CliRunner().invoke(app, ["--json", "-c", f"{site.url}/photos", "search", path, "-k", "3"])
     assert done.exit_code == 0, done.output
     assert [hit["id"] for hit in json.loads(done.stdout)] == [hit.id for hit in local.search(path, k=3)]

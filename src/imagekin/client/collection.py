@@ -74,6 +74,25 @@ class Client(Collection):
         """The address of the collection."""
         return self._url
 
+    @property
+    def engine(self) -> str:
+        """How neighbours are found; chosen on the server's machine."""
+        return str(self._get("")["engine"])
+
+    @engine.setter
+    def engine(self, spec: str) -> None:
+        raise self._elsewhere()
+
+    @property
+    def reduce(self) -> str | None:
+        """How vectors are made shorter, or None; chosen on the server's machine."""
+        says = self._get("").get("reduce")
+        return None if says is None else str(says["spec"])
+
+    @reduce.setter
+    def reduce(self, wanted: object) -> None:
+        raise self._elsewhere()
+
     def __len__(self) -> int:
         """How many images can be found now."""
         return int(self._get("")["images"])
@@ -222,11 +241,14 @@ class Client(Collection):
     def __getattr__(self, name: str) -> NoReturn:
         """What only a collection on this machine has: its store, its model."""
         if name in ("store", "_model"):
-            raise UnsupportedError(
-                f"the collection {self._url} is on a server, which does not give its vectors and files; do this on "
-                "the server's machine."
-            )
+            raise self._elsewhere()
         raise AttributeError(name)
+
+    def _elsewhere(self) -> UnsupportedError:
+        return UnsupportedError(
+            f"the collection {self._url} is on a server, which does not give its vectors and files; do this on the "
+            "server's machine."
+        )
 
     # -- inside ------------------------------------------------------------------------------------------------
 
