@@ -43,7 +43,7 @@ FEWER: Final = 100
 _ERRORS: Final = 1.5
 """Standard errors by which the target must be passed: what is measured on 256 queries is to hold for all."""
 
-_SHORT: Final = 0.005
+SHORT: Final = 0.005
 """How far below the target the best may stay; further down the engine is not up to these vectors."""
 
 _OPTIONS: Final = 4
@@ -122,7 +122,7 @@ def find(probe: Probe, choice: Choice) -> Effort:
     if low == len(widths):
         widest = Effort(widths[-1], widths[-1], reranks[-1])
         recall = probe.recall(widest.width, widest.rerank)[0]
-        return replace(widest, recall=recall, hopeless=recall < target - _SHORT)
+        return replace(widest, recall=recall, hopeless=recall < target - SHORT)
     # a wider search needs fewer candidates; beyond a few steps it has become the slower way
     options = []
     for width in widths[low : low + 2 * _OPTIONS : 2] if len(reranks) > 1 else [widths[low]]:
@@ -143,7 +143,7 @@ def _wide(probe: Probe, choice: Choice, best: Effort) -> float | None:
     at = _first(len(widths), lambda at: probe.reaches(choice.target, widths[at], best.rerank, MANY))
     if at < len(widths):
         return widths[at]
-    return widths[-1] if probe.recall(widths[-1], best.rerank, MANY)[0] >= choice.target - _SHORT else None
+    return widths[-1] if probe.recall(widths[-1], best.rerank, MANY)[0] >= choice.target - SHORT else None
 
 
 def _first(count: int, holds: Callable[[int], bool]) -> int:
@@ -233,10 +233,10 @@ def held_out_last(rows: Rows) -> tuple[NDArray[np.int64], int]:
     return np.concatenate([np.flatnonzero(others), sample]).astype(np.int64), count
 
 
-def probe(rows: Rows, metric: str, sample: NDArray[np.int64], ask: Ask) -> Probe:
-    """A probe whose queries are rows that the structure does not hold."""
+def probe(rows: Rows, metric: str, sample: NDArray[np.int64], ask: Ask, *, held: bool = True) -> Probe:
+    """A probe whose queries are the rows of a sample, which the structure does not hold, unless not *held* out."""
     inside = rows.live.copy()
-    inside[sample] = False
+    inside[sample] = not held
     queries = rows.gather(sample)
     some = (queries[at : at + _TOGETHER] for at in range(0, len(queries), _TOGETHER))
     parts = [scan.nearest(rows, part, MANY, metric, allowed=inside) for part in some]
