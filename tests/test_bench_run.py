@@ -29,7 +29,14 @@ from imagekin.benchmark.grid import About, Absent, Build
 from imagekin.benchmark.records import Folder, Record
 from imagekin.benchmark.sweep import limits
 from imagekin.benchmark.workspace import Workspace
-from imagekin.errors import InputError, LockedError, MissingPackageError, StoreError, UnknownNameError
+from imagekin.errors import (
+    IndexingError,
+    InputError,
+    LockedError,
+    MissingPackageError,
+    StoreError,
+    UnknownNameError,
+)
 from imagekin.index import ENGINES, create, parse
 from tests import foreign_engines
 from tests.installed_engines import need
@@ -452,3 +459,28 @@ def test_a_changed_index_answers_as_one_that_was_built_so(spec: str, tmp_path: P
             index.adjust(settings)
             assert np.array_equal(index.search(asked, 5)[0], expected[str(settings)])
     assert settings.keys() <= engine.knobs()
+
+
+def test_what_fails_now_is_not_told_as_it_was_before(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = run(data, tmp_path, engines=(), specs=["exact", "faiss:HNSW8"], options=QUICK)
+    assert [record.failed for record in before.records] == [False, False]
+    real = Workspace.build
+
+    def build(self: Workspace, build: grid.Build, *arguments: Any, **words: Any) -> Any:
+        if build.engine == "faiss":
+            raise IndexingError("it crashed")
+        return real(self, build, *arguments, **words)
+
+    monkeypatch.setattr(Workspace, "build", build)
+    again = run(data, tmp_path, engines=(), specs=["exact", "faiss:HNSW8"], options=replace(QUICK, again=True))
+    assert [(record.engine, record.reason) for record in again.records] == [("exact", ""), ("faiss", "it crashed")]
+
+
+def test_the_exact_scan_is_not_measured_under_another_name(tmp_path: Path) -> None:
+    few = of_vectors(np.random.default_rng(0).standard_normal((130, 16)).astype(np.float32), name="few", queries=10)
+    outcome = run(few, tmp_path, engines=(), specs=["exact", "faiss(factory='IVF16,PQ8x4fs')"], options=QUICK)
+    exact, lists = outcome.records
+    assert exact.figure("recall") == 1
+    assert lists.reason == "faiss builds nothing over 120 rows, which are compared one by one instead."

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagekin.benchmark import memory, truth
+from imagekin.errors import IndexingError
 from imagekin.index import ENGINES
 from imagekin.index.base import Index
 from imagekin.types import Distances, Ids, Vectors
@@ -108,6 +109,7 @@ def build(task: Task) -> Figures:
     start = time.perf_counter()
     index.build(np.arange(len(task.train)), task.train, checked=True)
     seconds = time.perf_counter() - start
+    _check_built(task, index)
     after = memory.anonymous()
     figures: Figures = {"build_s": seconds, "own_bytes": index.memory_bytes()}
     if before is not None and after is not None:
@@ -115,6 +117,21 @@ def build(task: Task) -> Figures:
     index.save(task.folder, vectors=False)
     figures["disk_bytes"] = sum(file.stat().st_size for file in task.folder.rglob("*") if file.is_file())
     return figures
+
+
+def _check_built(task: Task, index: Index) -> None:
+    """The exact scan, which answers where an engine does not, is not measured under that engine's name.
+
+    Raises:
+        IndexingError: it has built nothing, or finds too little.
+    """
+    if task.engine != "exact" and not index.built:
+        raise IndexingError(
+            f"{task.engine} builds nothing over {len(task.train):,} rows, which are compared one by one instead."
+        )
+    tuned = getattr(index, "tuned", None)
+    if tuned is not None and tuned.hopeless:
+        raise IndexingError(f"{task.engine} finds {tuned.recall:.3f} of the nearest at most; searches would be exact.")
 
 
 def search(

@@ -204,11 +204,19 @@ class _Sweep:
         known_failure = None if self.options.again or self.options.retry else self.known.get(failure)
         missing = [settings for settings, record in zip(build.settings, found, strict=True) if record is None]
         if missing and known_failure is None:
-            self._measure(replace(build, settings=missing), failure)
+            if not self._measure(replace(build, settings=missing), failure):
+                self.outcome.records += [record for record in found if record is not None]
+                self._failed(build, failure)
+                return
         else:
             self._done += len(build.settings)
-        fresh = self._collect(build)
-        if missing and (failed := self.known.get(failure)) is not None and fresh < len(keys):
+        if self._collect(build) < len(keys):
+            self._failed(build, failure)
+
+    def _failed(self, build: Build, failure: records.Key) -> None:
+        """Give the outcome the reason, unless the whole engine is refused."""
+        failed = self.known.get(failure)
+        if failed is not None and build.engine not in self._refused:
             self.outcome.records.append(failed)
 
     def _collect(self, build: Build) -> int:
@@ -218,8 +226,9 @@ class _Sweep:
         self.outcome.records += there
         return len(there)
 
-    def _measure(self, build: Build, failure: records.Key) -> None:
-        begun, space = time.perf_counter(), self.space
+    def _measure(self, build: Build, failure: records.Key) -> bool:
+        """Measure a build; whether it went well."""
+        begun, space, well = time.perf_counter(), self.space, False
 
         def beat() -> None:
             self.watch(Progress(self._done, self.outcome.total, build.spec, self._left(time.perf_counter() - begun)))
@@ -233,6 +242,7 @@ class _Sweep:
             shared = {**index, **opened, "pace_ms": pace, "spent_s": spent / len(lanes)}
             for lane in lanes:
                 self._keep(build, lane["settings"], figures={**shared, **lane["figures"]})
+            well = True
         except Refused as error:
             self._refuse(build, str(error), failure)
         except IndexingError as error:
@@ -241,6 +251,7 @@ class _Sweep:
             space.drop(build)
         self._took.append(time.perf_counter() - begun - 2 * self.options.seconds * len(build.settings))
         self._done += len(build.settings)
+        return well
 
     def _refuse(self, build: Build, reason: str, failure: records.Key) -> None:
         """An engine that says no as it is by default says no to everything: one row for all of it."""

@@ -112,6 +112,8 @@ class Faiss(Index):
     def _empty(self) -> Any:
         kind = self._faiss.METRIC_L2 if self._differences else self._faiss.METRIC_INNER_PRODUCT
         try:
+            if re.search(r"(HNSW|NSG)0*[01](?!\d)", self._kind.text):
+                raise RuntimeError("a graph of fewer than 2 links ends the process")
             if "IDMap" in self._kind.text or "Refine" in self._kind.text or "RFlat" in self._kind.text:
                 raise RuntimeError("imagekin keeps the ids and re-ranks: leave IDMap and RFlat out")
             return self._faiss.index_factory(self.dim, self._kind.text, kind)
