@@ -11,7 +11,7 @@ import math
 from http import HTTPStatus
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from imagekin.server.options import BODY_SECONDS, MAX_FORM
@@ -53,6 +53,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._taken = 0  # bytes of headers, and of what comes after an answer that did not wait for them
         self._complete = True  # whether the request that is answered has come whole
         self._too_long = False
+        self._answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, and make room where there are too many."""
@@ -62,6 +63,11 @@ class DeadlineProtocol(HttpToolsProtocol):
             there = [each for each in others if not each.transport.is_closing()]
             if len(there) > CONNECTIONS:
                 min((each for each in there if each.waiting), key=lambda each: each.deadline, default=self).cut()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._silence()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, of headers not too many."""
@@ -103,7 +109,7 @@ class DeadlineProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a part of the body; after the answer it is thrown away, but not for ever."""
         if self._taken > 2 * MAX_FORM:
-            self.transport.abort()
+            self._drop()
             return
         super().on_body(body)
 
@@ -142,11 +148,28 @@ class DeadlineProtocol(HttpToolsProtocol):
     def cut(self) -> None:
         """End the connection, whatever it is at."""
         if not self.waiting or self.transport.is_closing() or self.transport.get_write_buffer_size():
-            self.transport.abort()  # a close would wait for what nobody reads
+            self._drop()  # a close would wait for what nobody reads
         elif self._taken:
             self._refuse(408)
         else:
             self.transport.close()
+
+    def _drop(self) -> None:
+        """End the connection at once."""
+        self._silence()
+        self.transport.abort()
+
+    def _silence(self) -> None:
+        """Let whoever still answers not write: uvicorn tells only the last of the requests that wait in line."""
+        for cycle in (self.cycle, self._answering):
+            if cycle is not None:
+                cycle.disconnected = True
+                cycle.message_event.set()
+        self.pipeline.clear()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _refuse(self, status: int) -> None:
         """Answer before there is a request."""
