@@ -188,7 +188,9 @@ class Tuned(Index):
         if len(sample):
             chosen = effort.find(effort.probe(self._rows, self.metric, sample, self._found), choice)
         else:
-            chosen = Effort(choice.widths[-1], choice.widths[-1], choice.reranks[-1])
+            # too few rows to measure by: estimates choose nothing there, as every row is ranked by its stored vector
+            free = self.parameters.get("rerank") is None and self._lossy() and count < effort.LEAST
+            chosen = Effort(choice.widths[-1], choice.widths[-1], -(-count // K) if free else choice.reranks[-1])
         given = {name for name in self.knobs() if self.parameters[name] is not None}
         self.tuned = replace(effort.judged(chosen, choice, self.engine, given, self.knob), count=count)
 
