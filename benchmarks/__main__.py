@@ -25,6 +25,7 @@ SECTIONS = {
     "adapters": "what an engine's adapter adds to its library's own search",
     "server": "the HTTP server: latency, clients at once, thumbnails, slow clients, a soak",
     "quality": "precision@4, leave-one-out, over labelled pictures",
+    "study": "the lecture notes' study of Caltech-101, done again: docs/study.md",
 }
 """Section, the module that measures it, to what it measures."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks import record
+from benchmarks import record, study_page
 from benchmarks.cells import Figures, Lines, percent
 from benchmarks.record import Record
 from benchmarks.sections import SECTIONS
@@ -23,7 +23,10 @@ quartiles in brackets. No timing ever fails a test.
 def write(page: Path = PAGE, folder: Path = record.FOLDER) -> str:
     """Write the page and say so."""
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(render(record.newest(folder)), encoding="utf-8")
+    found = record.newest(folder)
+    page.write_text(render(found), encoding="utf-8")
+    if "study" in found:
+        (page.parent / study_page.NAME).write_text(study_page.render(found["study"]), encoding="utf-8")
     return f"{page.name} is written from the newest records"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from benchmarks import study_page
 from benchmarks.cells import Figures, Lines, figure, middle, percent, spread_percent, table
 
 
@@ -268,4 +269,5 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], Lines]]] = {
     "adapters": ("Adapters", _adapters),
     "server": ("The server", _server),
     "quality": ("Quality", _quality),
+    "study": ("The study of the lecture notes", study_page.lines),
 }
