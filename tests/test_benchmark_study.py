@@ -8,8 +8,8 @@ import re
 
 import numpy as np
 import pytest
-
 from benchmarks import record, study, study_page
+
 from tests.installed_engines import need
 
 
