@@ -10,12 +10,14 @@ import base64
 import io
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
 from PIL import Image
 
 HERE = Path(__file__).parent
+NBFORMAT: Any = nbformat  # has no types
 
 
 def notebooks() -> list[Path]:
@@ -25,7 +27,7 @@ def notebooks() -> list[Path]:
 
 def run(path: Path, target: Path | None = None) -> None:
     """Run one from its beginning, in a kernel of its own, and keep it with its outputs; an error in it is raised."""
-    book = nbformat.read(path, as_version=4)
+    book = NBFORMAT.read(path, as_version=4)
     for cell in book.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -35,7 +37,7 @@ def run(path: Path, target: Path | None = None) -> None:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = fewer_colours(output.data["image/png"])
-    nbformat.write(book, target or path)
+    NBFORMAT.write(book, target or path)
 
 
 def fewer_colours(png: str) -> str:

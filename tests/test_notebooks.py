@@ -19,6 +19,7 @@ from tests.pictures import picture
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("[0-9]*.ipynb"))
+NBFORMAT: Any = nbformat  # has no types
 CLASSES = 10
 EACH = 16
 
@@ -66,6 +67,10 @@ def clothes(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return root
 
 
+def read(path: Path) -> Any:
+    return NBFORMAT.read(path, as_version=4)
+
+
 def outputs(book: Any) -> list[Any]:
     return [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
 
@@ -89,7 +94,7 @@ def test_a_notebook_runs(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
     runner.run(path, tmp_path / path.name)
-    book: Any = nbformat.read(tmp_path / path.name, as_version=4)
+    book = read(tmp_path / path.name)
     text = [output for output in outputs(book) if output.output_type == "stream" and output.name == "stdout"]
     assert text
     assert any("image/png" in output.get("data", {}) for output in outputs(book))
@@ -97,8 +102,8 @@ def test_a_notebook_runs(
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_carries_its_outputs_and_no_place_of_the_machine_that_made_them(path: Path) -> None:
-    book: Any = nbformat.read(path, as_version=4)
-    nbformat.validate(book)
+    book = read(path)
+    NBFORMAT.validate(book)
     code = [cell for cell in book.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     assert any("image/png" in output.get("data", {}) for output in outputs(book))

@@ -17,6 +17,7 @@ import pytest
 from imagekin.index.base import Index
 from imagekin.store import serving
 from imagekin.store.base import Batch
+from imagekin.store.engines import Searcher
 from imagekin.store.serving import Serving
 from imagekin.store.sqlite import SqliteStore
 from imagekin.testing.oracle import DIM, filled, synthetic_vectors
@@ -125,7 +126,7 @@ def test_a_search_never_falls_between_the_removal_and_the_addition_of_a_changed_
         store.search(queries, 1)
         current = Serving._current
 
-        def overtaken(self: Serving) -> Index:
+        def overtaken(self: Serving) -> Searcher:
             monkeypatch.setattr(Serving, "_current", current)
             index = current(self)
             monkeypatch.setattr(Index, "add", slow)
