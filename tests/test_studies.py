@@ -249,3 +249,49 @@ def test_bad_targets_are_refused_before_any_work(root: Path, tmp_path: Path, mon
     assert imagekin.collections() == []
     typed = invoke("study", root, "--out", tmp_path / "r.html", "--parts", "accuracy,maps")
     assert (typed.exit_code, "no part 'maps'" in typed.output) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--data", "no/x.json"), "the folder 'no' does not exist"),
+        (("--data", "x.html"), "ends in .json"),
+        (("--out", "folder.html"), "it is a folder"),
+    ],
+)
+def test_every_target_is_looked_at_before_any_work(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.setenv("IMAGEKIN_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.html").mkdir()
+    wrong = invoke("study", root, *words)
+    assert (wrong.exit_code, said in wrong.output) == (1, True), wrong.output
+    assert imagekin.collections() == []
+
+
+def test_a_folder_without_pictures_leaves_no_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGEKIN_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert "no folder 'misspelt'" in invoke("study", "misspelt").output
+    assert "at least 2 images" in invoke("study", "empty", "--model", "pixels").output
+    assert imagekin.collections() == []
+    assert not (tmp_path / "study.html").exists()
+
+
+def test_few_pictures_and_labels_that_show_nothing_have_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMAGEKIN_HOME", str(tmp_path / "home"))
+    photos = folder(
+        tmp_path / "small", [f"{label}/{number}.png" for label in (" ", "\u3000", "b") for number in (1, 2)]
+    )
+    out = tmp_path / "report.html"
+    done = invoke("study", photos, "--model", "pixels", "--out", out, "--parts", "accuracy,dimensions,map")
+    assert done.exit_code == 0, done.output
+    page = Page(out.read_text("utf-8"))
+    assert "small: a similarity study" in page.text
+    for part in ("accuracy", "map"):
+        assert f". {studies.PARTS[part]}" in page.text
+    assert ": left out, as" not in page.text

@@ -195,10 +195,15 @@ def _text_width(text: str, size: float) -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
+    if not any(map(str.isprintable, text)) or not text.strip():  # nothing has an outline
+        return 0.0
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # it is drawn as a box, and measured as one
-        path = TextPath((0, 0), text, prop=FontProperties(size=size, weight="bold"), usetex=False)
-    return float(path.get_extents().width) / 72 if text.strip() else 0.0
+        try:
+            path = TextPath((0, 0), text, prop=FontProperties(size=size, weight="bold"), usetex=False)
+        except AttributeError:  # matplotlib, for a text whose every glyph is empty
+            return 0.0
+    return float(path.get_extents().width) / 72
 
 
 def _dark(colour: str) -> str:

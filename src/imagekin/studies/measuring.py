@@ -45,6 +45,7 @@ def study(
     parts: Sequence[str] | None = None,
     indexed: Report | None = None,
     seed: int = 0,
+    name: str = "",
     command: str = "",
     watch: Callable[[Step], None] | None = None,
 ) -> Study:
@@ -57,6 +58,7 @@ def study(
         parts: names from ``PARTS``; None for all.
         indexed: what indexing it reported, where it was indexed just now: its speed is told.
         seed: of everything drawn at random.
+        name: of what is studied, for the title; by default the collection's.
         command: that makes the same again.
         watch: called when a step begins.
 
@@ -73,7 +75,7 @@ def study(
     features = run.step("features", "Timing the model", lambda: _features(photos, indexed))
     found = run.all(labelled=len(contents.classes) > 1)
     return Study(
-        name=Path(photos.location).name or photos.location,
+        name=name or Path(photos.location).name or photos.location,
         command=command,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         contents=contents,
@@ -143,7 +145,8 @@ class _Run:
         return samples.neighbours(self.photos, seed=self.seed)
 
     def _evaluation(self) -> Evaluation:
-        return evaluation.evaluate(self.photos, seed=self.seed)
+        fitting = [k for k in evaluation.CUTOFFS if k < len(self.photos)]
+        return evaluation.evaluate(self.photos, k=fitting, seed=self.seed)
 
     def _edits(self) -> SelfRetrieval:
         return evaluation.self_retrieval(self.photos, seed=self.seed)

@@ -5,6 +5,7 @@ Names of files, labels, collections and machines are hostile; each goes through 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -42,22 +43,36 @@ def write(found: Study, photos: Collection, path: str | Path) -> Path:
     Raises:
         InputError: another suffix, no such folder, or it cannot be written.
     """
-    target = writable(path)
-    replacement.replace(target, page(found, photos).encode())
+    return put(writable(path), page(found, photos))
+
+
+def put(target: Path, text: str) -> Path:
+    """Write a text in place of a file of that name, whole or not at all.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        replacement.replace(target, text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise InputError(f"cannot write {str(target)!r}: {error.strerror or error}.") from error
     return target
 
 
-def writable(path: str | Path) -> Path:
+def writable(path: str | Path, suffixes: Sequence[str] = SUFFIXES) -> Path:
     """The path of a report, once its suffix and folder are known to be good: to be asked before long work.
 
     Raises:
-        InputError: another suffix, or no such folder.
+        InputError: another suffix, no such folder, a folder of that name, or one that may not be written to.
     """
     target = Path(path).expanduser()
-    if target.suffix.lower() not in SUFFIXES:
-        raise InputError(f"a study is written to a file that ends in .html, not to {str(path)!r}.")
+    if target.suffix.lower() not in suffixes:
+        raise InputError(f"a study is written to a file that ends in {suffixes[0]}, not to {str(path)!r}.")
     if not target.parent.is_dir():
         raise InputError(f"cannot write {str(path)!r}: the folder {str(target.parent)!r} does not exist.")
+    if target.is_dir() or not os.access(target.parent, os.W_OK):
+        why = "it is a folder" if target.is_dir() else f"the folder {str(target.parent)!r} may not be written to"
+        raise InputError(f"cannot write {str(path)!r}: {why}.")
     return target
 
 

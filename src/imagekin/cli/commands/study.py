@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,22 +49,54 @@ def command(
     """
     from imagekin import studies
 
-    target = studies.writable(out)
+    target, figures = _targets(out, data)
     parts = how["parts"]
     wanted = studies.chosen(None if parts is None else [name.strip() for name in parts.split(",") if name.strip()])
-    if folder is not None and settings.collection is None:
-        settings.collection = _collection_of(folder)
+    told = {"parts": wanted, "seed": how["seed"], "command": shlex.join(["imagekin", *sys.argv[1:]])}
     model = {name: how[name] for name in how if name not in ("parts", "seed")}
-    with settings.open(create=folder is not None, **model) as photos:
+    with _kept(settings, folder, model) as photos:
         indexed = _indexed(settings, photos, folder, label_from)
         if indexed is not None and indexed.interrupted:
             return INTERRUPTED
-        words = shlex.join(["imagekin", *sys.argv[1:]])
         with _steps(settings) as watch:
-            found = studies.study(photos, parts=wanted, indexed=indexed, seed=how["seed"], command=words, watch=watch)
+            name = Path(folder).resolve().name if folder else ""
+            found = studies.study(photos, indexed=indexed, name=name, watch=watch, **told)
             studies.write(found, photos, target)
-    _tell(settings, found, target, data)
+    _tell(settings, found, target, figures)
     return 0
+
+
+def _targets(out: Path, data: Path | None) -> tuple[Path, Path | None]:
+    """Where to write report and figures, known to be good before the long work."""
+    from imagekin import studies
+
+    target = studies.writable(out)
+    return target, None if data is None else studies.writable(data, [".json"])
+
+
+@contextmanager
+def _kept(settings: Settings, folder: str | None, model: dict[str, Any]) -> Iterator[Collection]:
+    """The collection to study; one that is made for a folder stays only if there is something in it."""
+    if folder is None:
+        with settings.open(**model) as photos:
+            yield photos
+        return
+    from imagekin import location
+
+    if not Path(location.absolute(folder)).is_dir():
+        raise click.UsageError(f"there is no folder {folder!r} to study.")
+    settings.collection = settings.collection or _collection_of(folder)
+    place = location.resolve(settings.collection)
+    fresh, there = not place.exists(), False
+    try:
+        with settings.open(create=True, **model) as photos:
+            try:
+                yield photos
+            finally:
+                there = len(photos) > 0
+    finally:
+        if fresh and not there:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _collection_of(folder: str) -> str:
@@ -95,12 +128,11 @@ def _steps(settings: Settings) -> Iterator[Callable[[Step], None] | None]:
 
 
 def _tell(settings: Settings, found: Study, target: Path, data: Path | None) -> None:
-    from imagekin import replacement
+    from imagekin import studies
     from imagekin.studies import explained
 
     if data is not None:
-        text = json.dumps(found.to_dict(), indent=1, ensure_ascii=False) + "\n"
-        replacement.replace(data.expanduser(), text.encode("utf-8", "surrogateescape"))
+        studies.put(data, json.dumps(found.to_dict(), indent=1) + "\n")
     if settings.json:
         output.record({**found.to_dict(), "report": str(target)})
         return
