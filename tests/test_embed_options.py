@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +124,15 @@ def test_a_fingerprint_that_is_expected_is_no_part_of_the_spec(tmp_path: Path) -
     with pytest.raises(ModelError):
         create(str(path), fingerprint="onnx/0")
     assert create("pixels", fingerprint="another").name == "pixels"  # built in: nothing of a stranger's is run
+
+
+def test_the_runtime_begins_no_session_of_its_own(tmp_path: Path) -> None:
+    program = (
+        "import numpy as np, imagekin\n"
+        "imagekin.ImageEmbedder(model='pixels').fit_transform([np.zeros((9, 9, 3), np.uint8)])\n"
+        "imagekin.ImageEmbedder().fit_transform([np.zeros((9, 9, 3), np.uint8)])\n"
+    )
+    place = {**os.environ, "TMPDIR": str(tmp_path), "TEMP": str(tmp_path)}
+    place.pop("ORT_DISABLE_TELEMETRY", None)
+    subprocess.run([sys.executable, "-c", program], env=place, check=True)
+    assert list(tmp_path.iterdir()) == []  # the runtime's telemetry keeps the id of its session there

@@ -113,7 +113,7 @@ def test_added_rows_wait_and_a_rebuild_takes_them_in(gpus: StandIn) -> None:
     ("reason", "kind", "sentence"),
     [
         ("This index type is not implemented on GPU.", InputError, "FAISS has no IVF16,Flat for GPUs"),
-        ("Error: 'err == cudaSuccess' failed: out of memory", IndexingError, "no room for 1,900 vectors as IVF16,Flat"),
+        ("Error: 'err == cudaSuccess' failed: out of memory", IndexingError, "no room for 2,000 vectors as IVF16,Flat"),
     ],
 )
 def test_what_faiss_refuses_is_one_sentence(

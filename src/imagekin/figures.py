@@ -120,6 +120,8 @@ def writable(path: str | os.PathLike[str]) -> Path:
         raise InputError(f"cannot write {given!r}: a plot is saved as {', '.join(SUFFIXES)}.")
     if not target.parent.is_dir():
         raise InputError(f"cannot write {given!r}: the folder {str(target.parent)!r} does not exist.")
+    if target.is_dir():
+        raise InputError(f"cannot write {given!r}: it is a folder.")
     need()
     return target
 

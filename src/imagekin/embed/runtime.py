@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +31,7 @@ def open_session(model: bytes | str | Path, threads: int | None = None) -> Any:
     """
     if threads is not None and not (isinstance(threads, int) and 1 <= threads <= MAX_THREADS):
         raise InputError(f"threads must be a whole number from 1 to {MAX_THREADS}, not {threads!r}.")
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # acts at the import only: it would begin a session of its own
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

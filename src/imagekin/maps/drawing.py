@@ -72,6 +72,8 @@ def writable(path: str | os.PathLike[str]) -> Path:
         raise InputError(f"cannot write {given!r}: a map is drawn as {known}, and its coordinates as {BARE}.")
     if not target.parent.is_dir():
         raise InputError(f"cannot write {given!r}: the folder {str(target.parent)!r} does not exist.")
+    if target.is_dir():
+        raise InputError(f"cannot write {given!r}: it is a folder.")
     return target
 
 

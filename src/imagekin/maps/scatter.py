@@ -200,7 +200,9 @@ def _text_width(text: str, size: float) -> float:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # it is drawn as a box, and measured as one
         try:
-            path = TextPath((0, 0), text, prop=FontProperties(size=size, weight="bold"), usetex=False)
+            path = TextPath(
+                (0, 0), text.replace("$", r"\$"), prop=FontProperties(size=size, weight="bold"), usetex=False
+            )
         except AttributeError:  # matplotlib, for a text whose every glyph is empty
             return 0.0
     return float(path.get_extents().width) / 72

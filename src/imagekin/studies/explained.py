@@ -73,8 +73,9 @@ def _of_labels(found: Evaluation) -> Iterator[str]:
         f"{first.low:.1%} – {first.high:.1%} over classes); over the whole ranking, mAP@R is "
         f"{found.figure('mAP@R').value:.1%}."
     )
-    worst = ", ".join(f"{one.label} ({one.precision:.0%})" for one in found.per_class[:3])
-    yield f"The hardest classes are {worst}."
+    worst = ", ".join(f"{one.label} ({one.precision:.0%})" for one in found.per_class[:3] if one.precision < 1)
+    if worst:
+        yield f"The hardest classes: {worst}."
     if found.confusions:
         pair = found.confusions[0]
         yield f"Most often confused: {pair.label} is taken for {pair.taken_for} in {pair.share:.0%} of its pictures."

@@ -160,6 +160,8 @@ class _Run:
         with tempfile.TemporaryDirectory(prefix="imagekin-study-") as folder:
             options = benchmark.Options(seconds=0.3)
             outcome = benchmark.run(data, Path(folder), engines=(), specs=_installed(), options=options)
+        if outcome.interrupted:  # what was measured so far is not kept: the study as a whole was stopped
+            raise KeyboardInterrupt
         return tuple(outcome.records)
 
     def _map(self) -> Map:

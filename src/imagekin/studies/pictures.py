@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -57,7 +58,9 @@ def drawn(drawing: Drawing, caption: str) -> str:
     except MissingPackageError as error:
         return f'<p class="note">{safe(error)}</p>'
     whole, small = io.BytesIO(), io.BytesIO()
-    made.savefig(whole, format="png")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # of a script that the font lacks: drawn as a box
+        made.savefig(whole, format="png")
     with Image.open(whole) as plot:
         few = plot.convert("RGB").quantize(_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         few.save(small, "PNG", optimize=True)
