@@ -12,11 +12,11 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
 from imagekin import ellipsis, escape
 from imagekin.errors import InputError, MissingPackageError
-from imagekin.replacement import replace
+from imagekin.replacement import failures, place, replace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -118,10 +118,7 @@ def writable(path: str | os.PathLike[str]) -> Path:
     target, given = Path(path).expanduser(), os.fspath(path)
     if target.suffix.lower() not in SUFFIXES:
         raise InputError(f"cannot write {given!r}: a plot is saved as {', '.join(SUFFIXES)}.")
-    if not target.parent.is_dir():
-        raise InputError(f"cannot write {given!r}: the folder {str(target.parent)!r} does not exist.")
-    if target.is_dir():
-        raise InputError(f"cannot write {given!r}: it is a folder.")
+    place(path)
     need()
     return target
 
@@ -133,11 +130,14 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
         InputError: another suffix, no such folder, or it cannot be written.
     """
     target, data = writable(path), io.BytesIO()
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in a script that the font lacks has boxes
-            figure.savefig(data, format=target.suffix[1:].lower())
+    with failures(path):
+        drawn(figure, data, target.suffix[1:].lower())
         replace(target, data.getvalue())
-    except OSError as error:
-        raise InputError(f"cannot write {os.fspath(path)!r}: {error.strerror or error}.") from error
     return target
+
+
+def drawn(figure: Figure, file: BinaryIO, form: str) -> None:
+    """Draw a figure into *file*; a name in a script that the font lacks has boxes, and no warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        figure.savefig(file, format=form)

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from imagekin import ellipsis, escape, images
 from imagekin.errors import ImagekinError, InputError
-from imagekin.replacement import replace
+from imagekin.replacement import failures, place, replace
 
 if TYPE_CHECKING:
     from imagekin.images import Source
@@ -143,11 +143,9 @@ def save(picture: Image.Image, path: str | os.PathLike[str]) -> Path:
             f"{_LONGEST[form]:,}; save it as .png."
         )
     data = io.BytesIO()
-    try:
+    with failures(path):
         picture.save(data, form, quality=88, optimize=picture.width * picture.height <= _QUICK)
         replace(target, data.getvalue())
-    except OSError as error:
-        raise InputError(f"cannot write {os.fspath(path)!r}: {error.strerror or error}.") from error
     return target
 
 
@@ -157,12 +155,9 @@ def writable(path: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: another suffix than PNG's, JPEG's or WebP's, or no such folder.
     """
-    target = Path(path).expanduser()
-    if target.suffix.lower() not in _SUFFIXES:
+    if Path(path).suffix.lower() not in _SUFFIXES:
         raise InputError(f"a sheet is saved as {', '.join(_SUFFIXES)}, not as {os.fspath(path)!r}.")
-    if not target.parent.is_dir():
-        raise InputError(f"cannot write {os.fspath(path)!r}: the folder {str(target.parent)!r} does not exist.")
-    return target
+    return place(path)
 
 
 def _format(path: Path) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from imagekin.errors import InputError
+
 SUFFIX: Final = ".tmp"
 """Of what is being written; its name begins with a dot, and who is killed leaves it behind."""
 
@@ -71,6 +73,42 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def failures(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Failures of the system while something is written, as a sentence that names the file a person asked for.
+
+    Raises:
+        InputError: the block raised an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write {os.fspath(path)!r}: {error.strerror or error}.") from error
+
+
+def place(path: str | os.PathLike[str]) -> Path:
+    """The file that a person named, once it is known that there can be one: to be asked before long work.
+
+    Raises:
+        InputError: its folder does not exist, or it is a folder itself.
+    """
+    target = Path(path).expanduser()
+    check_parent(path, target)
+    if target.is_dir():
+        raise InputError(f"cannot write {os.fspath(path)!r}: it is a folder.")
+    return target
+
+
+def check_parent(path: str | os.PathLike[str], target: Path) -> None:
+    """See that the folder is there in which *target*, named as *path*, is to be.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not target.parent.is_dir():
+        raise InputError(f"cannot write {os.fspath(path)!r}: the folder {str(target.parent)!r} does not exist.")
 
 
 def _temporary(path: Path) -> Path:

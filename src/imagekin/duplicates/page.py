@@ -20,7 +20,7 @@ from imagekin.benchmark.svg import safe
 from imagekin.duplicates.calibration import Calibration
 from imagekin.duplicates.records import Found, Group
 from imagekin.errors import ImagekinError, InputError
-from imagekin.replacement import replace
+from imagekin.replacement import failures, place, replace
 from imagekin.types import Item
 
 GROUPS: Final = 300
@@ -40,12 +40,9 @@ def writable(path: str) -> Path:
     Raises:
         InputError: another suffix, or no such folder.
     """
-    target = Path(path).expanduser()
-    if target.suffix.lower() not in (".html", ".htm"):
+    if Path(path).suffix.lower() not in (".html", ".htm"):
         raise InputError(f"a report is saved as .html, not as {path!r}.")
-    if not target.parent.is_dir():
-        raise InputError(f"cannot write {path!r}: the folder {str(target.parent)!r} does not exist.")
-    return target
+    return place(path)
 
 
 def save(found: Found, path: str) -> Path:
@@ -55,10 +52,8 @@ def save(found: Found, path: str) -> Path:
         InputError: it cannot be written.
     """
     target = writable(path)
-    try:
+    with failures(path):
         replace(target, page(found).encode())
-    except OSError as error:
-        raise InputError(f"cannot write {path!r}: {error.strerror or error}.") from error
     return target
 
 

@@ -11,6 +11,7 @@ from imagekin import files
 from imagekin.errors import InputError
 from imagekin.exchange.formats import FORMATS
 from imagekin.exchange.selection import Selection
+from imagekin.replacement import check_parent, failures
 
 _SUFFIXES: Final = {".parquet": "parquet", ".csv": "csv"}
 _NUMBERS: Final = ("float16", "float32")
@@ -56,10 +57,8 @@ def export(target: Path, writer: Writer, selection: Selection, how: How, *, forc
     _check_target(target, writer.parts, force=force)
     if not selection.dim or not len(selection):
         raise InputError("no picture of the collection fits, so there is nothing to export.")
-    try:
+    with failures(target):
         return writer.write(selection, target, how)
-    except OSError as error:
-        raise InputError(f"cannot write {str(target)!r}: {error.strerror or error}.") from error
 
 
 def writer(target: Path, format: str | None) -> Writer:
@@ -87,8 +86,7 @@ def _check_target(target: Path, parts: tuple[str, ...], *, force: bool) -> None:
         InputError: it is there and *force* is not, or is not what would be written, or its folder is absent.
     """
     shown = repr(str(target))
-    if not target.parent.is_dir():
-        raise InputError(f"cannot write {shown}: the folder {str(target.parent)!r} does not exist.")
+    check_parent(target, target)
     if files.is_absent(str(target)) and not target.is_symlink():
         return
     if not force:

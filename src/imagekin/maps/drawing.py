@@ -14,6 +14,7 @@ from imagekin.evaluation.records import Progress
 from imagekin.maps import fields, mosaic, saved, scatter, webpage
 from imagekin.maps.fields import Field
 from imagekin.maps.records import Map
+from imagekin.replacement import place
 
 if TYPE_CHECKING:
     from imagekin.collection import Collection
@@ -63,18 +64,13 @@ def writable(path: str | os.PathLike[str]) -> Path:
         InputError: another suffix, or no such folder.
         MissingPackageError: it is a plot and matplotlib is not installed.
     """
-    target, given = Path(path).expanduser(), os.fspath(path)
-    suffix = target.suffix.lower()
+    suffix = Path(path).suffix.lower()
     if suffix in figures.SUFFIXES:
         return figures.writable(path)
     if suffix not in (*PAGES, BARE):
         known = ", ".join((PAGES[0], *figures.SUFFIXES))
-        raise InputError(f"cannot write {given!r}: a map is drawn as {known}, and its coordinates as {BARE}.")
-    if not target.parent.is_dir():
-        raise InputError(f"cannot write {given!r}: the folder {str(target.parent)!r} does not exist.")
-    if target.is_dir():
-        raise InputError(f"cannot write {given!r}: it is a folder.")
-    return target
+        raise InputError(f"cannot write {os.fspath(path)!r}: a map is drawn as {known}, and its coordinates as {BARE}.")
+    return place(path)
 
 
 def draw(

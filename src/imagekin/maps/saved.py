@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from imagekin.errors import InputError
 from imagekin.maps.records import Map
-from imagekin.replacement import replace
+from imagekin.replacement import failures, replace
 from imagekin.types import Ids
 
 VERSION: Final = 1
@@ -43,10 +43,8 @@ def save(made: Map, path: str | os.PathLike[str]) -> Path:
     text = np.frombuffer(json.dumps(header).encode(), np.uint8)
     np.savez_compressed(content, header=text, ids=made.ids, xy=made.xy)
     target = Path(path).expanduser()
-    try:
+    with failures(path):
         replace(target, content.getvalue())
-    except OSError as error:
-        raise InputError(f"cannot write {os.fspath(path)!r}: {error.strerror or error}.") from error
     return target
 
 

@@ -25,7 +25,7 @@ from imagekin.maps import fields as properties
 from imagekin.maps import graph, payload, thumbnails
 from imagekin.maps.records import Map
 from imagekin.maps.thumbnails import Sheets
-from imagekin.replacement import replace
+from imagekin.replacement import failures, replace
 from imagekin.types import Distances, Item
 
 if TYPE_CHECKING:
@@ -126,10 +126,8 @@ def save(content: Content, path: str | os.PathLike[str]) -> Path:
         InputError: it cannot be written, or there is no such field to colour by.
     """
     target, text = Path(path).expanduser(), page(content)
-    try:
+    with failures(path):
         replace(target, text.encode("ascii", "xmlcharrefreplace"))
-    except OSError as error:
-        raise InputError(f"cannot write {os.fspath(path)!r}: {error.strerror or error}.") from error
     return target
 
 

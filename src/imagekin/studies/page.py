@@ -52,10 +52,8 @@ def put(target: Path, text: str) -> Path:
     Raises:
         InputError: it cannot be written.
     """
-    try:
+    with replacement.failures(target):
         replacement.replace(target, text.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise InputError(f"cannot write {str(target)!r}: {error.strerror or error}.") from error
     return target
 
 
@@ -65,14 +63,11 @@ def writable(path: str | Path, suffixes: Sequence[str] = SUFFIXES) -> Path:
     Raises:
         InputError: another suffix, no such folder, a folder of that name, or one that may not be written to.
     """
-    target = Path(path).expanduser()
-    if target.suffix.lower() not in suffixes:
+    if Path(path).suffix.lower() not in suffixes:
         raise InputError(f"a study is written to a file that ends in {suffixes[0]}, not to {str(path)!r}.")
-    if not target.parent.is_dir():
-        raise InputError(f"cannot write {str(path)!r}: the folder {str(target.parent)!r} does not exist.")
-    if target.is_dir() or not os.access(target.parent, os.W_OK):
-        why = "it is a folder" if target.is_dir() else f"the folder {str(target.parent)!r} may not be written to"
-        raise InputError(f"cannot write {str(path)!r}: {why}.")
+    target = replacement.place(path)
+    if not os.access(target.parent, os.W_OK):
+        raise InputError(f"cannot write {str(path)!r}: the folder {str(target.parent)!r} may not be written to.")
     return target
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -58,9 +57,7 @@ def drawn(drawing: Drawing, caption: str) -> str:
     except MissingPackageError as error:
         return f'<p class="note">{safe(error)}</p>'
     whole, small = io.BytesIO(), io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # of a script that the font lacks: drawn as a box
-        made.savefig(whole, format="png")
+    figures.drawn(made, whole, "png")
     with Image.open(whole) as plot:
         few = plot.convert("RGB").quantize(_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         few.save(small, "PNG", optimize=True)
