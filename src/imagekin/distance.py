@@ -28,7 +28,7 @@ _VECDOT: Final[Any] = getattr(np, "vecdot", None)  # NumPy 2; three times as fas
 LARGEST: Final = 1e15
 """The largest element that can be compared: squares of a million such add up to a float32."""
 
-_SMALL: Final = 1e-16
+SMALL: Final = 1e-16
 """Lengths whose squares are still exact to float32's own precision."""
 
 
@@ -103,11 +103,11 @@ def normalized(vectors: Vectors) -> Vectors:
     """Rows scaled to length 1; a zero row stays zero.  Shape ``(n, dim)`` in and out."""
     if len(vectors) == 1:
         length = math.sqrt(np.vdot(vectors, vectors))
-        if _SMALL < length < math.inf:
+        if SMALL < length < math.inf:
             return vectors / length
     with np.errstate(over="ignore"):
         norms: Vectors = np.sqrt(_products(vectors, vectors))[:, None]
-    if len(norms) and not (norms.min() > _SMALL and norms.max() < np.inf):
+    if len(norms) and not (norms.min() > SMALL and norms.max() < np.inf):
         # squares of these do not fit into float32
         exact = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
         exact[exact == 0] = 1
@@ -141,7 +141,7 @@ def rowwise(queries: Vectors, vectors: NDArray[np.float32], metric: str = "cosin
         return -_products(queries, vectors)
     with np.errstate(over="ignore"):
         lengths: Distances = np.sqrt(_products(vectors, vectors))
-    if lengths.size and not (lengths.min() > _SMALL and lengths.max() < np.inf):
+    if lengths.size and not (lengths.min() > SMALL and lengths.max() < np.inf):
         vectors = normalized(vectors.reshape(-1, vectors.shape[-1])).reshape(vectors.shape)
         lengths[:] = 1
     result: Distances = np.subtract(1, _products(normalized(queries), vectors) / lengths, dtype=np.float32)

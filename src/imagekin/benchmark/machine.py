@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
-import os
 import platform
 import re
 import time
@@ -17,6 +16,7 @@ import numpy as np
 
 import imagekin
 from imagekin.index import ENGINES
+from imagekin.pipeline import cores
 
 
 @functools.cache
@@ -30,11 +30,6 @@ def hardware() -> Mapping[str, Any]:
         "memory_gb": round(int(memory[1]) * 1024 / 1e9, 1) if memory else None,
         "system": f"{platform.system()} {platform.machine()}",
     }
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def versions(engine: str) -> dict[str, str]:

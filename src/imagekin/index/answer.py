@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from imagekin.distance import as_vectors, check_size
+from imagekin.distance import SMALL, as_vectors, check_size
 from imagekin.index import scan
 from imagekin.index.best import Found, ordered, rescored
 from imagekin.index.engine import Engine
@@ -19,8 +19,6 @@ _ARRAY: Final = np.ndarray
 _VDOT: Final = np.vdot
 _FLOAT: Final = np.dtype(np.float32)
 _LARGEST: Final = 1e30
-_SMALL: Final = 1e-16
-"""Lengths whose squares are still exact to float32's own precision."""
 
 
 def checked(queries: ArrayLike, dim: int, metric: str) -> tuple[Vectors, Vectors | None]:
@@ -36,7 +34,7 @@ def checked(queries: ArrayLike, dim: int, metric: str) -> tuple[Vectors, Vectors
             length = np.float32(math.sqrt(square))
             if length == 1:  # as most embeddings have it: dividing would change nothing
                 return queries, queries
-            if length > _SMALL:
+            if length > SMALL:
                 return queries, np.divide(queries, length)
     asked = as_vectors(queries, dim, what="queries")
     if metric != "cosine":

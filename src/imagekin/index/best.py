@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from imagekin.distance import normalized, rowwise
+from imagekin.distance import SMALL, normalized, rowwise
 from imagekin.index.rows import BLOCK, Mask, Rows
 from imagekin.index.workers import CORES, each, ranges
 from imagekin.types import Distances, Vectors
@@ -35,9 +35,6 @@ _FINITE: Final = np.finfo(np.float32).max
 
 _SHORT_LINE: Final = 128
 """Hits of one query up to which a list is read quicker than an array."""
-
-_TINY: Final = 1e-16
-"""Lengths whose squares are still exact to float32's own precision."""
 
 _VECDOT: Final[Any] = getattr(np, "vecdot", None)  # NumPy 2; three times as fast as einsum
 
@@ -234,7 +231,7 @@ def _products(queries: Vectors, vectors: Vectors) -> NDArray[np.float32]:
 def lengths(vectors: Vectors) -> NDArray[np.float32]:
     """Euclidean length of each row, ``(n,)``; of rows so short that their squares vanish too."""
     result: NDArray[np.float32] = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    if len(result) and not result.min() > _TINY:
-        short = np.flatnonzero(result <= _TINY)
+    if len(result) and not result.min() > SMALL:
+        short = np.flatnonzero(result <= SMALL)
         result[short] = np.linalg.norm(vectors[short].astype(np.float64), axis=1)
     return result

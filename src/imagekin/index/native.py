@@ -62,11 +62,6 @@ def once(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return rows
 
 
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def own_folder(owner: object) -> Path:
     """A temporary folder that goes when *owner* goes."""
     folder = Path(tempfile.mkdtemp(prefix="imagekin-"))

@@ -19,8 +19,8 @@ from imagekin.index import effort
 from imagekin.index.base import Index
 from imagekin.index.best import Found
 from imagekin.index.effort import Choice, Effort, K
-from imagekin.index.native import cores
 from imagekin.index.rows import Mask, prepared
+from imagekin.pipeline import cores
 from imagekin.types import Vectors
 
 _BLOCK: Final = 16384
