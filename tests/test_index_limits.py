@@ -92,6 +92,12 @@ def test_a_file_that_the_index_did_not_write_is_refused(tmp_path: Path) -> None:
         type(index).open(tmp_path / "a", 16)
 
 
+def test_the_checksum_is_xxh3_of_128_bits(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    assert checksum(file) == "99aa06d3014798d86001c324468d497f"  # of nothing, by the reference implementation
+
+
 def test_words_that_trade_places_change_the_checksum(tmp_path: Path) -> None:
     words = np.random.default_rng(1).integers(0, 1 << 60, 3 * 8192 + 5, np.uint64)
     file = tmp_path / "file"

@@ -237,7 +237,7 @@ def as_ids(ids: ArrayLike) -> Ids:
         array = array.astype(np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise InputError(f"ids must be whole numbers of shape (n,), not {array.dtype} of shape {array.shape}.")
-    return array.astype(np.int64)
+    return array.astype(np.int64, copy=False)
 
 
 def as_stored(vectors: Any, dim: int, *, checked: bool = False) -> tuple[Stored, bool]:
