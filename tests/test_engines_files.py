@@ -16,6 +16,7 @@ import pytest
 from imagekin.errors import IndexingError
 from imagekin.index.base import Index
 from imagekin.index.exact import Exact
+from imagekin.index.saved import VERSION
 from imagekin.testing.answers import check_answer
 from tests.engine_children import DIM, ROWS, SPECS, Children, Subject, Trial, equal
 
@@ -140,8 +141,8 @@ def another_engine(subject: Subject) -> None:
 def another_version(subject: Subject) -> None:
     path = copied(subject)
     text = (path / HEADER).read_text("utf-8")
-    for version in ("0", "1", '"2"', "null"):
-        (path / HEADER).write_text(text.replace('"version": 2', f'"version": {version}'), "utf-8")
+    for version in ("0", "1", str(VERSION - 1), str(VERSION + 1), f'"{VERSION}"', "null"):
+        (path / HEADER).write_text(text.replace(f'"version": {VERSION}', f'"version": {version}'), "utf-8")
         refuses(subject, partial(subject.opened, path), f"version {version}")
 
 
@@ -169,7 +170,7 @@ def no_index_at_all(subject: Subject) -> None:
     for name in ("empty", "file", "absent"):
         refuses(subject, partial(subject.opened, place / name), name)
     path = copied(subject)
-    for text in ("", "{}", "[]", "null", '{"format": "imagekin index", "version": 2}', "[" * 100_000):
+    for text in ("", "{}", "[]", "null", f'{{"format": "imagekin index", "version": {VERSION}}}', "[" * 100_000):
         (path / HEADER).write_text(text, "utf-8")
         refuses(subject, partial(subject.opened, path), f"a header of {text[:20]!r}")
 
