@@ -236,7 +236,8 @@ def test_files_of_another_kind_are_refused(tmp_path: Path, vectors: Vectors) -> 
     with pytest.raises(IndexingError, match="has engine 'exact', not 'static'"):
         Static.open(path, 8)
     text = (path / "index.json").read_text()
-    for wrong in ("[]", "{}", "null", text.replace(f'"version": {saved.VERSION}', f'"version": {saved.VERSION - 1}'), text[:40], "\x00" * 9):
+    other = text.replace(f'"version": {saved.VERSION}', f'"version": {saved.VERSION - 1}')
+    for wrong in ("[]", "{}", "null", other, text[:40], "\x00" * 9):
         (path / "index.json").write_text(wrong)
         with pytest.raises(IndexingError, match="build it again"):
             Exact.open(path, 8)
