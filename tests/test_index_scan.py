@@ -81,7 +81,7 @@ def test_scan_is_what_sorting_everything_gives(metric: str, chunks: int, unit: N
 @pytest.mark.parametrize("metric", METRICS)
 def test_quick_path_is_proved_and_right(metric: str, unit: NDArray[np.float16], quick: list[bool]) -> None:
     rows, ids = rows_of(unit, chunks=2), np.arange(len(unit))
-    scan.nearest(rows, unit[:5].astype(np.float32), 1, metric)  # lengths become known
+    scan.nearest(rows, unit[: halves.FEW + 1].astype(np.float32), 1, metric)  # lengths become known
     allowed = ids % 3 != 0
     for query in unit[100:120].astype(np.float32):
         found, distances = scan.nearest(rows, query[None], 10, metric)
@@ -95,11 +95,41 @@ def test_quick_path_is_proved_and_right(metric: str, unit: NDArray[np.float16], 
     assert all(quick)
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_quick_path_of_several_queries_is_that_of_each(
+    metric: str, unit: NDArray[np.float16], quick: list[bool]
+) -> None:
+    rows, queries = rows_of(unit, chunks=3), unit[: halves.FEW].astype(np.float32)
+    scan.nearest(rows, unit[: halves.FEW + 1].astype(np.float32), 1, metric)
+    for allowed in (None, np.arange(len(unit)) % 3 != 0, np.arange(len(unit)) % 50 == 0):
+        found, distances = scan.nearest(rows, queries, 10, metric, allowed=allowed)
+        each = [scan.nearest(rows, query[None], 10, metric, allowed=allowed) for query in queries]
+        assert found.tolist() == [one[0][0].tolist() for one in each]
+        assert distances.tolist() == [one[1][0].tolist() for one in each]
+    assert all(quick)
+
+
+def test_a_filter_that_leaves_the_farthest_rows_is_proved_as_well(unit: NDArray[np.float16], quick: list[bool]) -> None:
+    rows, query = rows_of(unit), unit[:1].astype(np.float32)
+    scan.nearest(rows, unit[: halves.FEW + 1].astype(np.float32), 1, "cosine")
+    order = np.argsort(-(unit.astype(np.float32) @ query[0]), kind="stable")
+    allowed = np.zeros(len(unit), np.bool_)
+    allowed[order[len(unit) // 2 :]] = True  # none of them is among the best of all
+    found, _ = scan.nearest(rows, query, 10, "cosine", allowed=allowed)
+    assert quick == [True]
+    assert (
+        found[0].tolist()
+        == [
+            number for number in oracle(query, unit, np.arange(len(unit)), len(unit), "cosine")[0][0] if allowed[number]
+        ][:10]
+    )
+
+
 def test_quick_path_gives_way_to_ties(unit: NDArray[np.float16], quick: list[bool]) -> None:
     vectors = unit.copy()
     vectors[5000:5100] = vectors[17]
     rows = rows_of(vectors)
-    scan.nearest(rows, vectors[:5].astype(np.float32), 1, "cosine")
+    scan.nearest(rows, vectors[: halves.FEW + 1].astype(np.float32), 1, "cosine")
     found, _ = scan.nearest(rows, vectors[17:18].astype(np.float32), 10, "cosine")
     assert quick == [False]
     assert found.tolist() == [[17, *range(5000, 5009)]]

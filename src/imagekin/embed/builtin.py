@@ -27,7 +27,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -42,9 +41,11 @@ from imagekin.embed.cache import open_or_build
 from imagekin.embed.processor import PRECISIONS, default_precision, saturates
 from imagekin.embed.runtime import MAX_THREADS
 from imagekin.errors import InputError, MissingPackageError, ModelError
+from imagekin.pipeline import cores
 
 if TYPE_CHECKING:
     from imagekin.embed.efficientnet import Conv
+    from imagekin.embed.places import Places
 
 BUILDER: Final = 1
 """Raise it with every change that alters the vectors; it is part of the fingerprint."""
@@ -90,11 +91,12 @@ class EfficientNetLite0(Embedder):
         self.fingerprint = f"{self.name}/{chosen}/{self._key}"
         self._lock = threading.Lock()
         self._opened: dict[int, Any] = {}
+        self._apart: Places | None = None
 
     def _embed(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
         from imagekin.embed.runtime import run
 
-        threads = self.threads or (min(os.cpu_count() or 1, _ALONE) if len(batch) == 1 else 1)
+        threads = self.threads or (min(cores(), _ALONE) if len(batch) == 1 else 1)
         return np.asarray(run(self._session(threads), "pictures", batch, "features"))
 
     def _session(self, threads: int) -> Any:
@@ -103,11 +105,33 @@ class EfficientNetLite0(Embedder):
 
             with self._lock:
                 if threads not in self._opened:
-                    form = "-u8" if self.precision == "int8" and saturates() else ""
-                    name = f"{self.name}-{self.precision}{form}"
-                    model = open_or_build(name, self._key, lambda: build(self.precision))
-                    self._opened[threads] = open_session(model, threads)
+                    self._opened[threads] = open_session(self._model(), threads)
         return self._opened[threads]
+
+    def _model(self) -> bytes:
+        form = "-u8" if self.precision == "int8" and saturates() else ""
+        return open_or_build(f"{self.name}-{self.precision}{form}", self._key, lambda: build(self.precision))
+
+    def _cells(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
+        """The last layer's output, of which the vector is the mean.
+
+        At int8 it is the last layer's bytes times their scale: the mean is over real numbers, and nothing is rounded
+        after it, so that the places add up to the vector exactly, as at fp32.
+        """
+        from imagekin.embed.runtime import run_in_steps
+
+        places = self._places()
+        return places.cells(run_in_steps(places.session, batch, places.output), self.input_size)
+
+    def _places(self) -> Places:
+        with self._lock:
+            if self._apart is None:
+                import onnx
+
+                from imagekin.embed.places import Places
+
+                self._apart = Places(onnx.load_model_from_string(self._model()), "features", threads=self.threads)
+            return self._apart
 
 
 def build(precision: str) -> bytes:

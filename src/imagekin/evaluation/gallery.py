@@ -7,7 +7,6 @@ trades places with its original from run to run.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeAlias
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from imagekin.distance import normalized
 from imagekin.errors import InputError
 from imagekin.index.rows import widen
+from imagekin.pipeline import cores
 from imagekin.types import Distances, Vectors
 
 Positions: TypeAlias = NDArray[np.int64]
@@ -128,9 +128,9 @@ def nearest(keys: Distances, depth: int) -> Positions:
 
 def each(work: Callable[[range], None], count: int) -> None:
     """Give every core a share of ``range(count)``."""
-    cores = min(os.cpu_count() or 1, max(1, count))
-    shares = [range(start, count, cores) for start in range(cores)]
-    with ThreadPoolExecutor(cores, "imagekin-rank") as pool:
+    threads = min(cores(), max(1, count))
+    shares = [range(start, count, threads) for start in range(threads)]
+    with ThreadPoolExecutor(threads, "imagekin-rank") as pool:
         list(pool.map(work, shares))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -26,16 +26,22 @@ _IMPORT: Final = 1 << 26
 _EVEN: Final = 1.01
 """Largest ratio of row lengths at which ranking by ⟨q, x⟩ is tried for cosine."""
 
+_MOST: Final = 0.25
+"""Share of wanted rows from which all are scanned."""
+
 _LABEL: Final = 1 << 32
+
+FEW: Final = 16
+"""Queries up to which it is quicker to read the rows anew for each than to convert them once for a matrix product."""
 
 _scanned = [0]
 _codecs: dict[int, Any] = {}
 
 
 def pays(task: Task) -> bool:
-    """Whether to try: one or two queries, float16 rows of nearly equal length, and FAISS loaded or worth loading."""
+    """Whether to try: few queries, float16 rows of nearly equal length, and FAISS loaded or worth loading."""
     rows = task.rows
-    if len(task.queries) > 2 or task.k > 1000 or any(chunk.vectors.dtype != np.float16 for chunk in rows.chunks):
+    if len(task.queries) > FEW or task.k > 1000 or any(chunk.vectors.dtype != np.float16 for chunk in rows.chunks):
         return False
     if task.metric != "euclidean":
         low, high = rows.length_range()
@@ -50,13 +56,32 @@ def pays(task: Task) -> bool:
 def nearest(task: Task, parts: Iterable[tuple[int, int]], each: Callable[[Any, Any], object]) -> Found | None:
     """The task's answer, or None where it is not proved; *each* runs the scans of *parts* on all cores."""
     queries = normalized(task.queries) if task.metric == "cosine" else task.queries
+    ranges = list(parts)
+    for c, selected in _ways(task):
+        lines = [[_Scan(task, query, part, c, selected) for part in ranges] for query in queries]
+        each(_Scan.run, [scan for line in lines for scan in line])
+        found = np.stack([np.concatenate([scan.rows() for scan in line]) for line in lines])
+        if task.wanted is not None and selected is None:
+            found[~task.wanted[found]] = -1
+        limits = np.array([min(scan.limit() for scan in line) for line in lines])
+        result = rescored(task.rows, task.queries, found, task.k, task.metric)
+        if _proved(task, limits, result[1][:, -1]):
+            return result
+    return None
+
+
+def _ways(task: Task) -> Iterator[tuple[int, Mask | None]]:
+    """How many rows to keep, and flags of those to scan, None for all.
+
+    Where most rows are wanted, it is quicker to scan them all and drop the others from some more of the best: a
+    selector is asked at every row, and a processor cannot foresee its answers.
+    """
     c = task.k + 16 + task.k // 4
-    lines = [[_Scan(task, query, part, c) for part in parts] for query in queries]
-    each(_Scan.run, [scan for line in lines for scan in line])
-    found = np.stack([np.concatenate([scan.rows() for scan in line]) for line in lines])
-    limits = np.array([min(scan.limit() for scan in line) for line in lines])
-    result = rescored(task.rows, task.queries, found, task.k, task.metric)
-    return result if _proved(task, limits, result[1][:, -1]) else None
+    if task.wanted is not None:
+        share = np.count_nonzero(task.wanted[task.start :]) / max(1, len(task.wanted) - task.start)
+        if share >= _MOST:
+            yield int((c + 4 * c**0.5) / share), None
+    yield c, task.wanted
 
 
 class _Scan:
@@ -66,7 +91,7 @@ class _Scan:
     the scan takes.
     """
 
-    def __init__(self, task: Task, query: Vectors, part: tuple[int, int], c: int) -> None:
+    def __init__(self, task: Task, query: Vectors, part: tuple[int, int], c: int, selected: Mask | None) -> None:
         faiss: Any = importlib.import_module("faiss")
         rows, self._inner = task.rows, task.metric != "euclidean"
         metric = faiss.METRIC_INNER_PRODUCT if self._inner else faiss.METRIC_L2
@@ -78,7 +103,7 @@ class _Scan:
         self._held: list[Any] = [query]
         self._jobs: list[tuple[Any, tuple[Any, ...]]] = []
         for start, view in rows.spans(*part, 1 << 31):
-            selector = self._selector(faiss, task.wanted, start, len(view))
+            selector = self._selector(faiss, selected, start, len(view))
             scanner = codec.select_InvertedListScanner(metric, None, True, selector, False)
             scanner.set_query(faiss.swig_ptr(query))
             scanner.set_list(0, 0.0)

@@ -65,6 +65,8 @@ def _nearest(task: Task) -> Found:
             return _nearest_of(task, chosen)
     if halves.pays(task):
         parts = list(_ranges(start, len(rows), rows.dim, _PARALLEL_HALVES))
+        if len(task.queries) >= CORES:  # then a query a core is as quick, and needs no merging
+            parts = [(start, len(rows))]
         found = halves.nearest(task, parts, each)
         if found is not None:
             return found

@@ -7,7 +7,6 @@ of them, whose nearest is the largest product (Bachrach et al. 2014, who did it 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +21,7 @@ from imagekin.index.base import Index
 from imagekin.index.best import SLACK, Found
 from imagekin.index.options import RULES, Rule, whole
 from imagekin.index.rows import Mask
+from imagekin.index.workers import CORES
 from imagekin.types import Vectors
 
 Points: TypeAlias = NDArray[np.float64]
@@ -97,7 +97,7 @@ class _Tree(Index):
         return lengths**2 + 2 * SLACK * self._reach**2
 
     def _ask(self, points: Points, k: int) -> tuple[Points, NDArray[np.int64]]:
-        threads = min(int(self.parameters["threads"]) or os.cpu_count() or 1, len(points))
+        threads = min(int(self.parameters["threads"]) or CORES, len(points))
         if threads < 2:
             return _asked(self._tree, points, k)
         with ThreadPoolExecutor(threads) as pool:  # scikit-learn lets other threads run while it searches

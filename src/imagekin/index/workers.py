@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from imagekin.pipeline import cores
+
 S = TypeVar("S")
 T = TypeVar("T")
 
-CORES: Final = os.cpu_count() or 1
+CORES: Final = cores()
 
 _pools: dict[int, ThreadPoolExecutor] = {}
 
