@@ -44,16 +44,20 @@ def exported(tmp_path: Path) -> Iterator[Collection]:
         ]  # fmt: skip
         photos.store.write(Batch(puts=puts))
         photos.remove(5)  # so that ids have a gap
+        photos.tag([item.id for item in photos.items(under=[ODD[1], ODD[3]])], "é", 'a, "b"')
+        photos.tag(1, "cat")
         yield photos
 
 
 def told(photos: Collection) -> dict[str, tuple[Any, ...]]:
     """All that is kept of each path but its id and the number of its file system, its vector to the last bit."""
     known = list(photos.store.known(None))
+    tags = photos.store.tags_of([item.id for item in known])
     _, vectors = photos.store.vectors([item.id for item in known])
     return {
         item.path: (
-            item.label, item.metadata, item.size, item.mtime_ns, item.width, item.height, item.hash, vector.tobytes()
+            item.label, item.metadata, item.size, item.mtime_ns, item.width, item.height, item.hash,
+            tags.get(item.id, ()), vector.tobytes()
         )
         for item, vector in zip(known, vectors.astype(np.float16), strict=True)
     }  # fmt: skip

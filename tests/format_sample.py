@@ -2,7 +2,7 @@
 
 Run once for each format, when it is released, and never again::
 
-    python -m tests.format_sample tests/data/format-2
+    python -m tests.format_sample tests/data/format-3
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from imagekin.testing.items import HOSTILE
 from imagekin.testing.oracle import embedder, synthetic_put, synthetic_vectors
 from imagekin.types import FileInfo
 
+TAGGED = ("tag == 'sea'", "tag != 'sea'", "tag == None", "'s' in tag and label == 'odd'")
 CONDITIONS = ("label == 'odd'", "iso >= 400 and not label == 'odd'", "'quoted' in path", "width < 105")
 
 
 def fill(store: Store) -> None:
-    """Something of all: labels, columns, hostile names, changed, missing and removed items, failures, a reducer."""
+    """Something of all: labels, columns, tags, hostile names, changed, missing and removed items, skips, a reducer."""
     store.claim(embedder())
     rows = synthetic_vectors(36, seed=1)
     puts = [
@@ -46,6 +47,8 @@ def fill(store: Store) -> None:
     )
     store.write(Batch(returned=[10]))
     store.reduce(WhitenedPCA(9).fit(rows), {"rows": len(rows)})
+    store.tag(parse("id < 15"), ["sea", "it's \U0001f408"])
+    store.tag(parse("label == 'odd'"), ["sun"], ["sea"])
     store.set_root("/pictures", "parent")
     store.set_root(HOSTILE[5], "none")
 
@@ -63,6 +66,8 @@ def shown(store: Store, queries: np.ndarray[Any, np.dtype[np.float32]]) -> dict[
         "known": [[getattr(row, name) for name in row.__slots__ if name != "hash"] for row in store.known(None)],
         "hashes": [row.hash.hex() for row in store.known(None)],
         "items": [[item.id, item.path, item.mtime, dict(item.metadata)] for item in store.items()],
+        "tags": store.tags(),
+        "tagged": {text: [[item.id, *item.tags] for item in store.items(parse(text))] for text in TAGGED},
         "ids": ids.tolist(),
         "vectors": vectors.tolist(),
         "queries": queries.tolist(),

@@ -17,7 +17,7 @@ from imagekin.errors import MissingPackageError
 from imagekin.exchange import csv_file, faiss_index
 from tests.exchanged import ODD
 
-FIELDS = ["id", "path", "label", "width", "height", "size", "mtime", "hash", "note", "price", "meta.width"]
+FIELDS = ["id", "path", "label", "width", "height", "size", "mtime", "hash", "tags", "note", "price", "meta.width"]
 
 
 def rows(path: Path) -> list[list[str]]:
@@ -33,9 +33,9 @@ def test_a_csv_file_says_everything_but_vectors(exported: Collection, tmp_path: 
     assert {line[1] for line in lines} > set(ODD)
     assert lines[0][2:5] == ["cat", "48", "32"]
     assert lines[12][3:] == [
-        "7", "9", "11", "2023-11-14T22:13:20.123456790Z", "01" * 16, 'ü, "x"\n', "1.5", "wide"
+        "7", "9", "11", "2023-11-14T22:13:20.123456790Z", "01" * 16, '["a, \\"b\\"", "é"]', 'ü, "x"\n', "1.5", "wide"
     ]  # fmt: skip
-    assert lines[11][8:] == ["", "", ""]
+    assert lines[11][8:] == ["", "", "", ""]
 
 
 def test_a_csv_file_gives_labels_and_metadata_back(exported: Collection, tmp_path: Path) -> None:
@@ -104,6 +104,7 @@ def test_a_data_frame_has_a_row_for_each_item(exported: Collection) -> None:
     assert frame["mtime"][12] == pandas.Timestamp(1_700_000_000_123_456_790, tz="UTC")
     assert frame["price"].sum() == 1.5 + 2.5 + 3.5 + 4.5
     np.testing.assert_array_equal(np.stack(frame["vector"].tolist()), exported.vectors()[1].astype(np.float16))
+    assert frame["tags"].tolist() == [item.tags for item in exported.items()]
     assert exported.to_pandas(label="cat").groupby("label").size().to_dict() == {"cat": 4}
     assert list(exported.to_pandas(label="cow").columns) == FIELDS
 
@@ -113,7 +114,7 @@ def test_a_data_frame_comes_back_through_parquet(exported: Collection, tmp_path:
     exported.to_pandas(vectors=True, label="cat").assign(colour=list("rgbr")).to_parquet(tmp_path / "cats.parquet")
     with imagekin.import_(tmp_path / "cats.parquet", tmp_path / "copy", model="pixels") as copy:
         before, after = (
-            [(item.path, item.label, item.hash, item.size, item.mtime) for item in photos.items(label="cat")]
+            [(item.path, item.label, item.hash, item.size, item.mtime, item.tags) for item in photos.items(label="cat")]
             for photos in (exported, copy)
         )
         assert after == before

@@ -67,6 +67,8 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     "texts for vectors": ({"vector": ["0.1"] * 6}, "'vector' holds string, and not lists of real numbers"),
     "a row without vector": ({"vector": pa.array([None, *[[0.1] * 193] * 5])}, "a row has no vector"),
     "a gap in a vector": ({"vector": pa.array([[None] + [0.1] * 192] * 6)}, "a vector has a gap"),
+    "a tag that hides": ({"tags": [["a"], ["\u202e"], *[[]] * 4]}, "rows 0 to 5, .*cannot be seen"),
+    "a tag too long": ({"tags": [["x" * 101], *[["y"]] * 5]}, "has 101 characters"),
     "numbers for paths": ({"path": list(range(6))}, "column 'path' holds int64, which it cannot"),
     "a row without path": ({"path": ["/a", "/b", None, "/d", "/e", "/f"]}, "a path is None"),
     "an empty path": ({"path": ["/a", "/b", "", "/d", "/e", "/f"]}, "a path is ''"),

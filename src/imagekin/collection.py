@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
@@ -18,15 +18,19 @@ from imagekin.model import TiedModel
 from imagekin.profile import Profile
 from imagekin.query import Crop, Query
 from imagekin.reduce.base import Reducer
-from imagekin.store import filters
 from imagekin.store.base import Store
 from imagekin.store.filters import Folders
+from imagekin.store.tags import Tags
+from imagekin.tagging import Tagging
 from imagekin.types import Hit, Report, Vectors
+
+if TYPE_CHECKING:
+    from imagekin.comparing import Comparison
 
 Folder = str | os.PathLike[str]
 
 
-class Collection(Contents, Profile):
+class Collection(Contents, Profile, Tagging):
     """Pictures that can be searched by picture; made by ``imagekin.open``.
 
     Safe to use from several threads, and by several processes at once: a search sees every image that any of them has
@@ -135,16 +139,14 @@ class Collection(Contents, Profile):
         under: Folders = None,
         label: str | None = None,
         where: str | None = None,
+        tag: Tags = None,
     ) -> int:
         """Forget items, by id or by filter; the pictures themselves are never touched.  Returns how many.
 
         Raises:
             InputError: neither ids nor a filter is given (to forget everything: ``where="id > 0"``).
         """
-        condition = queries.condition(self.store, under=under, label=label, where=where)
-        if ids is not None:
-            chosen = filters.In("id", tuple(queries.ids_of(ids).tolist()))
-            condition = chosen if condition is None else filters.And((chosen, condition))
+        condition = queries.chosen(self.store, ids, under=under, label=label, where=where, tag=tag)
         if condition is None:
             raise InputError("remove needs ids or a filter; to forget everything give where='id > 0'.")
         return self.store.remove(condition)
@@ -174,11 +176,12 @@ class Collection(Contents, Profile):
                 lists.
             k: hits wanted; fewer come back only when fewer images fit.
             id: search by an item of the collection (or several) instead of by *query*.
-            crop: ``(x, y, width, height)``: search by this region of the query, in its pixels.
+            crop: ``(x, y, width, height)``: search by this region of the query, or of each item, in its pixels.
             exclude_self: leave the item itself out of a search by id.
             conditions: filters that act inside the search: ``under`` (a folder or several), ``label``, ``where``
-                (``"width >= 1000 and label != 'dog'"``); ids of items that hits are to be like as well, ``plus``
-                (alone, they are the query), or unlike, ``minus``; ``min_similarity``, the least of a hit.
+                (``"width >= 1000 and label != 'dog'"``), ``tag`` (or several, all of them); ids of
+                items that hits are to be like as well, ``plus`` (alone, they are the query), or unlike, ``minus``;
+                ``min_similarity``, the least of a hit.
 
         Raises:
             ImageError: the query cannot be read as an image.
@@ -187,12 +190,13 @@ class Collection(Contents, Profile):
         alone = query is None and id is None and np.size(conditions.get("plus", ())) > 0
         if (query is None) == (id is None) and not alone:
             raise InputError("search needs either a query picture or an id.")
-        if crop is not None and id is not None:
-            raise InputError("a crop is a region of a query picture; to search by a part of an item, give its path.")
         wanted = searching.wish(self.store, k, **conditions)
         many = queries.is_many(query) if id is None else not np.isscalar(id)
-        if id is not None or alone:
-            numbers = [] if id is None else queries.ids_of(id).tolist()
+        numbers = [] if id is None else queries.ids_of(id).tolist()
+        if numbers and crop is not None:
+            vectors = self.embed([queries.original(item) for item in self.get(numbers)], crop=crop)
+            hits = searching.nearest(self.store, vectors, wanted, numbers if exclude_self else None)
+        elif id is not None or alone:
             hits = searching.by_items(self.store, numbers, wanted, exclude_self=exclude_self, alone=alone)
         else:
             vectors = self.embed(list(query) if many else [query], crop=crop)  # type: ignore[arg-type,list-item]
@@ -205,6 +209,31 @@ class Collection(Contents, Profile):
         return embedder.embed(
             [queries.picture(each, embedder=embedder, crop=crop, allow_urls=self.allow_urls) for each in pictures]
         )
+
+    def compare(self, query: Query | int, hit: Query | int, *, crop: Crop | None = None) -> Comparison:
+        """Where two pictures agree: what each place of them adds to their similarity.
+
+        Args:
+            query: a picture as for ``search``, or the id of an item.
+            hit: the other one, likewise.
+            crop: ``(x, y, width, height)``: compare this region of *query*, in its pixels.
+
+        Returns:
+            The similarity and, for each picture, numbers ``(rows, columns)`` that add up to it.
+
+        Raises:
+            UnsupportedError: the model does not end in a mean over places, so that nothing can be told.
+            ImageError: a picture cannot be read, or an item's file is not what was indexed.
+            InputError: the crop lies outside the picture, or there is no such item.
+        """
+        from imagekin import comparing
+
+        embedder = self.embedder
+        views = [
+            comparing.view(comparing.source(self.store, each), embedder, crop=region, allow_urls=self.allow_urls)
+            for each, region in ((query, crop), (hit, None))
+        ]
+        return comparing.compare(embedder, *views, metric=self.store.metric)
 
     def close(self) -> None:
         """Release the collection's files."""

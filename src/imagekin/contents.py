@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from imagekin import query as queries
 from imagekin.store.base import Store
 from imagekin.store.filters import Folders
+from imagekin.store.tags import Tags
 from imagekin.types import Ids, Item, Vectors
 
 if TYPE_CHECKING:
@@ -39,16 +40,20 @@ class Contents:
         under: Folders = None,
         label: str | None = None,
         where: str | None = None,
+        tag: Tags = None,
         after: int = 0,
         limit: int | None = None,
     ) -> Iterator[Item]:
         """The items that fit a filter, by id, from the first above *after*; missing ones if it asks for ``missing``."""
-        condition = queries.condition(self.store, under=under, label=label, where=where)
+        condition = queries.condition(self.store, under=under, label=label, where=where, tag=tag)
         return queries.pages(self.store, condition, after, limit)
 
-    def count(self, *, under: Folders = None, label: str | None = None, where: str | None = None) -> int:
+    def count(
+        self, *, under: Folders = None, label: str | None = None, where: str | None = None, tag: Tags = None
+    ) -> int:
         """How many items fit a filter, those on absent drives included."""
-        return self.store.count(queries.condition(self.store, under=under, label=label, where=where), missing=None)
+        condition = queries.condition(self.store, under=under, label=label, where=where, tag=tag)
+        return self.store.count(condition, missing=None)
 
     def vectors(self) -> tuple[Ids, Vectors]:
         """Ids ``(n,)`` ascending and their vectors ``(n, dim)`` float32."""
@@ -62,8 +67,9 @@ class Contents:
             conditions: the filters of ``items``.
 
         Returns:
-            The columns ``id``, ``path``, ``label``, ``width``, ``height``, ``size``, ``mtime``, ``hash`` and one for
-            each metadata column; one that is called like these, ``width`` for instance, becomes ``meta.width``.
+            The columns ``id``, ``path``, ``label``, ``width``, ``height``, ``size``, ``mtime``, ``hash``, ``tags``
+            (tuples) and one for each metadata column; one that is called like these, ``width`` for instance, becomes
+            ``meta.width``.
 
         Raises:
             MissingPackageError: pandas is not installed.

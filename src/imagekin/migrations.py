@@ -64,4 +64,15 @@ MIGRATIONS: Final = (
         data BLOB NOT NULL
     ) STRICT;
     """,
+    """
+    CREATE TABLE tag (
+        item INTEGER NOT NULL REFERENCES item (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        PRIMARY KEY (item, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX tag_name ON tag (name);
+    """,
 )
+
+STAND_INS: Final = {3: "CREATE TEMP VIEW tag (item, name) AS SELECT 0, '' WHERE 0"}
+"""What a query finds, by the number of the step that would make it, in an older file that may not be written."""

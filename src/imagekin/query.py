@@ -9,9 +9,9 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from PIL import Image
 
-from imagekin import distance, images
+from imagekin import distance, fingerprint, images
 from imagekin.embed.base import Embedder
-from imagekin.errors import FetchError, InputError
+from imagekin.errors import FetchError, ImageError, InputError
 from imagekin.store import filters
 from imagekin.store.base import Store, as_hit
 from imagekin.store.filters import Filter
@@ -44,6 +44,25 @@ def picture(query: Query, *, embedder: Embedder, crop: Crop | None = None, allow
         FetchError: it is a URL and URLs are not allowed, or it does not answer with an image.
         InputError: it is something else, or *crop* lies outside the picture.
     """
+    shown = photo(query, embedder=embedder, crop=crop, allow_urls=allow_urls)
+    return shown.image if crop is None else cut(shown, crop)
+
+
+def photo(
+    query: Query,
+    *,
+    embedder: Embedder,
+    crop: Crop | None = None,
+    allow_urls: bool = False,
+    limits: images.Limits = images.LOCAL,
+) -> images.Photo:
+    """The picture of *query* before it is cut, decoded as finely as *embedder* needs it, or wholly for a *crop*.
+
+    Raises:
+        ImageError: it cannot be read as an image.
+        FetchError: it is a URL and URLs are not allowed, or it does not answer with an image.
+        InputError: it is something else.
+    """
     source: Any = query
     if isinstance(query, str) and is_url(query):
         if not allow_urls:
@@ -53,12 +72,35 @@ def picture(query: Query, *, embedder: Embedder, crop: Crop | None = None, allow
         from imagekin import fetch
 
         source = fetch.get(query)
-    photo = images.load(source, target=None if crop is not None else embedder.recipe.decode_side)
-    return photo.image if crop is None else cut(photo, crop)
+    return images.load(source, target=None if crop is not None else embedder.recipe.decode_side, limits=limits)
+
+
+def original(item: Item) -> bytes:
+    """The bytes of an item's file, which are those that were indexed.
+
+    Raises:
+        ImageError: it cannot be read, or has changed since.
+    """
+    try:
+        data = images.read(item.path)
+    except ImageError as error:
+        raise ImageError(f"cannot read {item.path!r}: {error}.") from error
+    if fingerprint.of_bytes(data).hex() != item.hash:
+        raise ImageError(f"{item.path!r} has changed since it was indexed; index its folder again.")
+    return data
 
 
 def cut(photo: images.Photo, crop: Crop) -> Image.Image:
     """The region *crop* of a fully decoded photo.
+
+    Raises:
+        InputError: not four numbers, or empty, or outside the picture.
+    """
+    return photo.image.crop(region(photo, crop))
+
+
+def region(photo: images.Photo, crop: Crop) -> tuple[int, int, int, int]:
+    """What *crop* is of a photo: left, top, right and bottom in the pixels that were decoded.
 
     Raises:
         InputError: not four numbers, or empty, or outside the picture.
@@ -80,7 +122,7 @@ def cut(photo: images.Photo, crop: Crop) -> Image.Image:
             f"the region x={x:g}, y={y:g}, {width:g}×{height:g} has no pixel of the picture, which is "
             f"{photo.width}×{photo.height}; give x, y, width, height in its pixels."
         )
-    return photo.image.crop(box)
+    return box
 
 
 def condition(store: Store, **conditions: Any) -> Filter | None:
@@ -89,15 +131,28 @@ def condition(store: Store, **conditions: Any) -> Filter | None:
     Raises:
         InputError: one makes no sense, or a name is neither that of a field nor a metadata column of any item.
     """
-    unknown = sorted(set(conditions) - {"under", "label", "where"})
+    unknown = sorted(set(conditions) - {"under", "label", "where", "tag"})
     if unknown:
-        raise InputError(f"there is no option {unknown[0]!r} here; filters are under, label and where.")
+        raise InputError(f"there is no option {unknown[0]!r} here; filters are under, label, where and tag.")
     built = filters.build(**conditions)
     names = filters.metadata(built)
     absent = sorted(names - store.columns(names)) if names else []
     if absent:
         raise InputError(_unknown(absent[0], sorted(store.columns())))
     return built
+
+
+def chosen(store: Store, ids: int | Sequence[int] | Ids | None, **conditions: Any) -> Filter | None:
+    """The filter for items by id, those of them that also fit *conditions*; or for all that fit; None without either.
+
+    Raises:
+        InputError: an id or a condition makes no sense.
+    """
+    fitting = condition(store, **conditions)
+    if ids is None:
+        return fitting
+    named = filters.In("id", tuple(ids_of(ids).tolist()))
+    return named if fitting is None else filters.And((named, fitting))
 
 
 def _unknown(name: str, columns: Sequence[str]) -> str:

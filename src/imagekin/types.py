@@ -62,6 +62,7 @@ class Item:
         hash: BLAKE2b-128 of the file's bytes, hexadecimal.
         missing: True while the drive or folder it lies on is absent.
         metadata: further columns given by the user.
+        tags: words that people gave it, sorted.
     """
 
     id: int
@@ -74,6 +75,7 @@ class Item:
     hash: str = ""
     missing: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

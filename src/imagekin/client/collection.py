@@ -11,12 +11,14 @@ from urllib.parse import quote
 import numpy as np
 
 from imagekin import query as queries
-from imagekin.client import wire
+from imagekin.client import comparing, wire
+from imagekin.client.findings import RemoteFindings
+from imagekin.client.tagging import RemoteTags
 from imagekin.collection import Collection, Folder
+from imagekin.comparing import Comparison
 from imagekin.errors import InputError, MissingPackageError, StoreError, UnsupportedError
 from imagekin.progress import Progress
-from imagekin.query import Query
-from imagekin.store.filters import Folders
+from imagekin.query import Crop, Query
 from imagekin.types import Hit, Ids, Item, Report, Skipped
 
 VARIABLE: Final = "IMAGEKIN_TOKEN"
@@ -24,11 +26,9 @@ PREFIX: Final = "/api/v1/collections"
 PAGE: Final = 1_000
 PICTURES: Final = 16
 TRIES: Final = 6
-EVERY: Final = 0.2
-"""Seconds between two looks at an indexing job."""
 
 
-class Client(Collection):
+class Client(RemoteTags, RemoteFindings, Collection):
     """A collection that ``imagekin serve`` serves; made by ``imagekin.open("http://host:7700/photos")``.
 
     It has the methods of a collection on this machine, except those that need its vectors or its files.
@@ -99,7 +99,7 @@ class Client(Collection):
 
     def info(self) -> dict[str, Any]:
         """Counts, sizes, model, engine and folders, as plain data."""
-        return {name: value for name, value in self._get("").items() if name not in ("name", "job")}
+        return {name: value for name, value in self._get("").items() if name not in ("name", "job", "read_only")}
 
     def roots(self) -> dict[str, str]:
         """The indexed folders, each with its label rule."""
@@ -137,32 +137,11 @@ class Client(Collection):
             raise UnsupportedError(f"{given[0]} is chosen on the server's machine: imagekin index FOLDER.")
         body = {"folders": [os.fspath(folder) for folder in folders], "force": force}
         job = self._ask("POST", "/jobs", json=body)
-        stopping = False
-        while job["state"] == "running":
-            try:
-                if progress is not None and job["progress"] is not None:
-                    progress(Progress(**job["progress"]))
-                time.sleep(EVERY)
-            except KeyboardInterrupt:
-                if stopping:
-                    raise
-                stopping = True
-                self._ask("POST", f"/jobs/{job['id']}/cancel")
-            job = self._get(f"/jobs/{job['id']}")
-        if job["report"] is None:
-            raise StoreError(f"indexing on {self._url} failed: {job['error']}")
-        return wire.report(job["report"])
+        return wire.report(self._followed(job, lambda told: Progress(**told), progress))
 
-    def remove(
-        self,
-        ids: Sequence[int] | int | None = None,
-        *,
-        under: Folders = None,
-        label: str | None = None,
-        where: str | None = None,
-    ) -> int:
+    def remove(self, ids: Sequence[int] | int | None = None, **conditions: Any) -> int:
         """Forget items, by id or by filter; the pictures themselves are never touched.  Returns how many."""
-        filters = wire.filters(under, label, where)
+        filters = wire.filters(**conditions)
         if ids is None and not filters:
             raise InputError("remove needs ids or a filter; to forget everything give where='id > 0'.")
         if wire.none_fits(filters):
@@ -179,17 +158,9 @@ class Client(Collection):
         parts = wire.parts(queries.ids_of(ids).tolist(), 200)
         return [wire.record(Item, each) for part in parts for each in self._get("/items", {"id": part})["items"]]
 
-    def items(
-        self,
-        *,
-        under: Folders = None,
-        label: str | None = None,
-        where: str | None = None,
-        after: int = 0,
-        limit: int | None = None,
-    ) -> Iterator[Item]:
+    def items(self, *, after: int = 0, limit: int | None = None, **conditions: Any) -> Iterator[Item]:
         """The items that fit a filter, by id, from the first above *after*; missing ones if it asks for ``missing``."""
-        filters = wire.filters(under, label, where)
+        filters = wire.filters(**conditions)
         left, cursor = limit, None if wire.none_fits(filters) else after
         while cursor is not None and (left is None or left > 0):
             wanted = PAGE if left is None else min(PAGE, left)
@@ -197,9 +168,9 @@ class Client(Collection):
             yield from (wire.record(Item, each) for each in page["items"])
             cursor, left = page["next"], None if left is None else left - len(page["items"])
 
-    def count(self, *, under: Folders = None, label: str | None = None, where: str | None = None) -> int:
+    def count(self, **conditions: Any) -> int:
         """How many items fit a filter, those on absent drives included."""
-        filters = wire.filters(under, label, where)
+        filters = wire.filters(**conditions)
         return 0 if wire.none_fits(filters) else int(self._get("/count", filters)["count"])
 
     # -- searching ---------------------------------------------------------------------------------------------
@@ -214,8 +185,8 @@ class Client(Collection):
             k: hits wanted, up to 1,000.
             options: ``id``, ``crop``, ``exclude_self`` and conditions, as for a collection on this machine.
         """
-        if "under" in options:
-            options |= {"under": None, **wire.filters(options["under"], None, None)}
+        filters = {name: options.pop(name) for name in ("under", "tag") if name in options}
+        options |= wire.filters(**filters)
         chosen = {"k": k, **{name: value for name, value in options.items() if value is not None}}
         number = chosen.get("id")
         if query is not None and number is not None:
@@ -230,6 +201,10 @@ class Client(Collection):
         many = queries.is_many(query)
         found = self._by_pictures(list(query) if many else [query], chosen)  # type: ignore[arg-type,list-item]
         return found if many else found[0]
+
+    def compare(self, query: Query | int, hit: Query | int, *, crop: Crop | None = None) -> Comparison:
+        """Where two pictures agree, as for a collection on this machine; files are read here and sent."""
+        return comparing.compare(self, query, hit, crop)
 
     def close(self) -> None:
         """Release the connections."""

@@ -14,13 +14,22 @@ from PIL import Image
 from imagekin import errors, images, location
 from imagekin.errors import ImagekinError, InputError, StoreError
 from imagekin.query import Query
+from imagekin.store import tags
 from imagekin.store.filters import Folders
-from imagekin.types import Hit, Item, Report, Skipped
+from imagekin.store.tags import Tags
+from imagekin.types import Item, Report, Skipped
 
 _BY_STATUS: Final[Mapping[int, type[ImagekinError]]] = {
     400: InputError, 403: InputError, 404: InputError, 409: InputError, 413: errors.ImageError, 422: InputError
 }  # fmt: skip
-_Record = TypeVar("_Record", Item, Hit)
+_Record = TypeVar("_Record", bound=Item)
+
+
+class Absent(InputError):
+    """What is asked for was not made yet."""
+
+
+_NOT_YET: Final = frozenset({"NoMap", "NoDuplicates"})
 
 
 def parted(url: str) -> tuple[str, str]:
@@ -39,6 +48,8 @@ def failure(answer: Any, where: str) -> ImagekinError:
         detail, code = str(problem["detail"]), str(problem.get("code", ""))
     except (ValueError, KeyError, TypeError):
         return StoreError(f"{where} answers with status {answer.status_code} and is perhaps no server of imagekin.")
+    if code in _NOT_YET:
+        return Absent(detail)
     kind = getattr(errors, code, None)
     if isinstance(kind, type) and issubclass(kind, ImagekinError):
         return kind(detail)
@@ -48,7 +59,7 @@ def failure(answer: Any, where: str) -> ImagekinError:
 def record(kind: type[_Record], data: Mapping[str, Any]) -> _Record:
     """An item or a hit from its JSON."""
     names = {name for each in kind.__mro__ for name in getattr(each, "__slots__", ())}
-    return kind(**{name: data[name] for name in names})
+    return kind(**{**{name: data[name] for name in names}, "tags": tuple(data["tags"])})
 
 
 def report(data: Mapping[str, Any]) -> Report:
@@ -57,13 +68,15 @@ def report(data: Mapping[str, Any]) -> Report:
     return Report(**{**values, "skipped": [Skipped(**each) for each in data["skipped"]]})
 
 
-def filters(under: Folders, label: str | None, where: str | None) -> dict[str, Any]:
+def filters(
+    under: Folders = None, label: str | None = None, where: str | None = None, tag: Tags = None
+) -> dict[str, Any]:
     """The filters as an address has them, without those that are not given."""
     folders = None
     if under is not None:
         given = under if isinstance(under, (list, tuple, set, frozenset)) else [under]
         folders = [location.absolute(folder) for folder in given]
-    filters = {"under": folders, "label": label, "where": where}
+    filters = {"under": folders, "label": label, "where": where, "tag": list(tags.several(tag)) or None}
     return {name: value for name, value in filters.items() if value is not None}
 
 

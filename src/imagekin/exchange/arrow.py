@@ -13,6 +13,7 @@ width        int64                      pixels as shown
 height       int64                      pixels as shown
 hash         string                     BLAKE2b-128 of the file's bytes, hexadecimal
 metadata     string or null             further columns, a JSON object
+tags         list of strings            words that people gave it, sorted
 vector       list of dim halves         length 1; see ``How.numbers``
 ============ ========================== =========================================================================
 
@@ -28,8 +29,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imagekin.errors import MissingPackageError
 from imagekin.exchange.formats import EXTRA
-from imagekin.exchange.selection import Half, Selection
-from imagekin.store.base import Known, as_text
+from imagekin.exchange.selection import Half, Listed, Selection
+from imagekin.store.base import as_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,6 +81,7 @@ def schema(selection: Selection, *, numbers: str = "", path: str = "path", capti
         ("height", arrow.int64()),
         ("hash", arrow.string()),
         ("metadata", arrow.string()),
+        ("tags", arrow.list_(arrow.string())),
     ]
     if numbers:
         element = {"float16": arrow.float16(), "float32": arrow.float32()}[numbers]
@@ -88,7 +90,7 @@ def schema(selection: Selection, *, numbers: str = "", path: str = "path", capti
     return arrow.schema(fields, metadata={KEY: json.dumps(header).encode()})
 
 
-def batch(items: Sequence[Known], vectors: Half | None, columns: pa.Schema) -> pa.RecordBatch:
+def batch(items: Sequence[Listed], vectors: Half | None, columns: pa.Schema) -> pa.RecordBatch:
     """Rows of a table with these *columns*."""
     arrow: Any = library()
     rows = {name: _column(name, items) for name in columns.names if name != "vector"}
@@ -114,7 +116,7 @@ def header(metadata: Mapping[bytes, bytes] | None) -> Mapping[str, Any]:
     return found
 
 
-def _column(name: str, items: Sequence[Known]) -> list[Any]:
+def _column(name: str, items: Sequence[Listed]) -> list[Any]:
     match name:
         case "path" | "image_path":
             return [as_text(item.path) for item in items]

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from imagekin import fingerprint
 from imagekin.distance import normalized
+from imagekin.errors import InputError
 from imagekin.exchange import arrow
+from imagekin.store import tags
 from imagekin.store.base import Put, dump_metadata
 from imagekin.types import FileInfo, Vectors
 
@@ -62,8 +64,10 @@ class Columns:
             raise ValueError(f"it has no column {' or '.join(map(repr, PATHS))} (it has: {', '.join(names) or 'none'})")
         for name in (each for each in KNOWN if each in names and each not in ("id", "vector")):
             self._check(name, schema.field(name).type)
+        self._tagged = "tags" in names and _is_texts(self._types, schema.field("tags").type)
         self._extra = self._others(schema)
         self.wanted = [name for name in names if name in KNOWN and name not in ("id", "vector")] + self._extra
+        self.wanted += ["tags"] * self._tagged
 
     def puts(self, rows: Any, vectors: Vectors) -> list[Put]:
         """The rows of a batch with their checked vectors ``(n, dim)``.
@@ -80,11 +84,15 @@ class Columns:
         extra = [{name: columns[name][row] for name in self._extra} for row in range(count)]
         metadata = map(_metadata, get("metadata", nothing), extra)
         sizes = (get(name, nothing) for name in ("size", "mtime", "width", "height"))
-        lines = zip(paths, get("label", nothing), get("hash", nothing), metadata, *sizes, vectors, strict=True)
+        words = map(_tags, columns["tags"] if self._tagged else nothing)
+        lines = zip(paths, get("label", nothing), get("hash", nothing), metadata, words, *sizes, vectors, strict=True)
         return [
-            Put(FileInfo(path, size or 0, mtime or 0), digest or b"", width or 0, height or 0, vector, label, more)
-            for path, label, digest, more, size, mtime, width, height, vector in lines
-        ]
+            Put(
+                FileInfo(path, size or 0, mtime or 0), digest or b"", width or 0, height or 0, vector, label, more,
+                tags=tags,
+            )
+            for path, label, digest, more, tags, size, mtime, width, height, vector in lines
+        ]  # fmt: skip
 
     def _check(self, name: str, kind: Any) -> None:
         """Refuse a column of a type that it cannot have."""
@@ -110,7 +118,11 @@ class Columns:
         left: list[str] = []
         for field in schema:
             kind = field.type.value_type if types.is_dictionary(field.type) else field.type
-            if field.name in KNOWN or (field.name == "caption" and "label" in schema.names):
+            if (
+                field.name in KNOWN
+                or (field.name == "tags" and self._tagged)
+                or (field.name == "caption" and "label" in schema.names)
+            ):
                 continue
             plain = types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
             text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
@@ -161,6 +173,20 @@ def checked(vectors: NDArray[Any], dim: int) -> Vectors:
     if off.any():
         rows = np.where(off[:, None], normalized(rows), rows)
     return rows
+
+
+def _is_texts(types: Any, kind: Any) -> bool:
+    """Whether a column holds lists of texts; what else is called tags elsewhere is metadata here."""
+    lists = types.is_list(kind) or types.is_large_list(kind)
+    parts = (types.is_string, types.is_large_string, types.is_null)
+    return bool(lists and any(fits(kind.value_type) for fits in parts))
+
+
+def _tags(value: Sequence[str | None] | None) -> tuple[str, ...]:
+    try:
+        return tags.several([each for each in value or () if each is not None])
+    except InputError as error:
+        raise ValueError(str(error)) from None
 
 
 def _is_binary(types: Any, kind: Any) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -14,13 +15,13 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from imagekin.exchange.outgoing import How
-from imagekin.exchange.selection import BLOCK, Selection
+from imagekin.exchange.selection import BLOCK, Listed, Selection
 from imagekin.pipeline import batched
 from imagekin.replacement import replacing
-from imagekin.store.base import Known
 from imagekin.store.rows import parsed
 
-COLUMNS: Final = ("id", "path", "label", "width", "height", "size", "mtime", "hash")
+COLUMNS: Final = ("id", "path", "label", "width", "height", "size", "mtime", "hash", "tags")
+_TAGS: Final = COLUMNS.index("tags")
 
 
 class Writer:
@@ -45,12 +46,12 @@ class Writer:
     def _blocks(self, selection: Selection, extra: Sequence[str], vectors: bool) -> Iterator[list[list[Any]]]:
         if not vectors:
             for items in batched(selection.items(), BLOCK):
-                yield [row(item, extra) for item in items]
+                yield [_cells(item, extra) for item in items]
             return
         written = texts()
         for block in selection:
             cells = written[block.vectors.view(np.uint16)].tolist()
-            yield [[*row(item, extra), *line] for item, line in zip(block.items, cells, strict=True)]
+            yield [[*_cells(item, extra), *line] for item, line in zip(block.items, cells, strict=True)]
 
 
 def named(extra: Sequence[str]) -> list[str]:
@@ -64,12 +65,19 @@ def texts() -> np.ndarray:
     return np.array([str(number) for number in halves], dtype=object)
 
 
-def row(item: Known, extra: Sequence[str]) -> list[Any]:
+def row(item: Listed, extra: Sequence[str]) -> list[Any]:
     """What stands in the columns of an item: ``COLUMNS``, then its *extra* metadata, None for what it has not."""
     date = f"{np.datetime64(item.mtime_ns, 'ns')}Z"
     metadata = parsed(item.metadata) if item.metadata and extra else {}
-    own = [item.id, item.path, item.label, item.width, item.height, item.size, date, item.hash.hex()]
+    own = [item.id, item.path, item.label, item.width, item.height, item.size, date, item.hash.hex(), item.tags]
     return [*own, *(metadata.get(name) for name in extra)]
+
+
+def _cells(item: Listed, extra: Sequence[str]) -> list[Any]:
+    """A row as text has it: tags as a JSON array, for they may hold any sign that could part them."""
+    cells = row(item, extra)
+    cells[_TAGS] = json.dumps(item.tags, ensure_ascii=False) if item.tags else None
+    return cells
 
 
 def _text(rows: Sequence[Sequence[Any]]) -> bytes:

@@ -22,10 +22,17 @@ Half = NDArray[np.float16]
 
 
 @dataclass(frozen=True, slots=True)
+class Listed(Known):
+    """What is exported of an item besides its vector."""
+
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """Some items, and their vectors ``(n, dim)`` float16 as they are stored."""
 
-    items: list[Known]
+    items: list[Listed]
     vectors: Half
 
 
@@ -62,15 +69,19 @@ class Selection:
         for items in batched(self.items(), BLOCK):
             yield self._block(items)
 
-    def items(self) -> Iterator[Known]:
+    def items(self) -> Iterator[Listed]:
         """The items alone."""
-        return self._store.known(self._condition)
+        for page in batched(self._store.known(self._condition), BLOCK):
+            tags = self._store.tags_of([known.id for known in page])
+            for known in page:
+                values = {name: getattr(known, name) for name in Known.__slots__}
+                yield Listed(**values, tags=tags.get(known.id, ()))
 
     def columns(self) -> list[str]:
         """The names of the metadata columns of the store, sorted."""
         return sorted(self._store.columns())
 
-    def _block(self, items: list[Known]) -> Block:
+    def _block(self, items: list[Listed]) -> Block:
         try:
             vectors = self._store.vectors([item.id for item in items])[1]
         except InputError:  # one of them was removed this instant

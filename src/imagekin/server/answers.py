@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from imagekin.types import Hit, Item
@@ -33,6 +34,14 @@ def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = No
     return Response(dumped(value), status, headers, media_type="application/json")
 
 
+def matches(request: Request, tag: str) -> bool:
+    """Whether whoever asks has an answer of that tag already (RFC 9110, 13.1.2: compared weakly)."""
+    given = request.headers.get("if-none-match")
+    if given is None:
+        return False
+    return given.strip() == "*" or tag in {each.strip().removeprefix("W/") for each in given.split(",")}
+
+
 def item(found: Item, collection: str) -> dict[str, Any]:
     """An item as the API shows it, with the addresses of its pictures."""
     here = f"{PREFIX}/{quote(collection)}/items/{found.id}"
@@ -48,6 +57,7 @@ def item(found: Item, collection: str) -> dict[str, Any]:
         "hash": found.hash,
         "missing": found.missing,
         "metadata": dict(found.metadata),
+        "tags": list(found.tags),
         "thumbnail": f"{here}/thumbnail?v={found.hash}",
         "original": f"{here}/original",
     }

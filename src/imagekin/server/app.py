@@ -8,22 +8,48 @@ import logging
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.types import Receive, Scope, Send
 
-from imagekin.server import pages, problems
+from imagekin.server import pages, permissions, problems
 from imagekin.server.gallery import Gallery
 from imagekin.server.guard import Guard
 from imagekin.server.keys import Keys
 from imagekin.server.limits import Limits
 from imagekin.server.observer import Observer
 from imagekin.server.options import Options
-from imagekin.server.routes import collections, health, items, jobs, pictures, searches
+from imagekin.server.routes import (
+    collections,
+    comparisons,
+    duplicates,
+    health,
+    items,
+    jobs,
+    maps,
+    outlines,
+    pictures,
+    searches,
+    tags,
+)
 from imagekin.server.routes import pages as addresses
 
 log = logging.getLogger(__name__)
 
-_ROUTERS = tuple(each.router for each in (collections, searches, items, pictures, jobs, health, addresses))
+_NOUNS = (
+    collections,
+    searches,
+    comparisons,
+    items,
+    outlines,
+    pictures,
+    tags,
+    jobs,
+    maps,
+    duplicates,
+    health,
+    addresses,
+)
+_ROUTERS = tuple(each.router for each in _NOUNS)
 
 
 class Application:
@@ -63,6 +89,7 @@ def _api(gallery: Gallery, options: Options, keys: Keys | None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
+        dependencies=[Depends(permissions.check)],
     )
     api.state.gallery, api.state.options, api.state.keys = gallery, options, keys
     api.state.pages = pages.load()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Annotated, Any, Final
 
@@ -16,7 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-from imagekin.server.options import MAX_HITS, MAX_OFFSET
+from imagekin.server.options import MAX_HITS, MAX_OFFSET, MAX_PICTURES
+from imagekin.store.tags import LONGEST
 
 MAX_ID = 2**63 - 1
 
@@ -29,7 +31,11 @@ def _listed(value: Any) -> Any:
 
 
 def _split(value: Any) -> Any:
-    return tuple(value.split(",")) if isinstance(value, str) else value
+    """A region as a tuple of numbers: from one text, whichever way it comes, or from a list."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return tuple(float(part) for part in value.split(","))
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _several(kind: dict[str, Any], most: int) -> Any:
@@ -46,6 +52,12 @@ Urls = Annotated[list[Url], Field(min_length=1, max_length=16), BeforeValidator(
 Folders = Annotated[
     list[str], Field(max_length=1_000), BeforeValidator(_listed), WithJsonSchema(
         {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "maxItems": 1_000}]}
+    )
+]  # fmt: skip
+Tag = Annotated[str, Field(min_length=1, max_length=LONGEST)]
+Tags = Annotated[
+    list[Tag], Field(max_length=100), BeforeValidator(_listed), WithJsonSchema(
+        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "maxItems": 100}]}
     )
 ]  # fmt: skip
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -71,6 +83,8 @@ class Filters(Shape):
         None, max_length=4_000, description="Only items that fit, such as: width >= 1000 and label != 'dog'."
     )
 
+    tag: Tags | None = Field(None, description="Tags: only items that have all of them.")
+
     @field_validator("under")
     @classmethod
     def _absolute(cls, value: list[str] | None) -> list[str] | None:
@@ -81,7 +95,7 @@ class Filters(Shape):
 
     def conditions(self) -> dict[str, Any]:
         """The filters as the library takes them."""
-        return {"under": self.under, "label": self.label, "where": self.where}
+        return {"under": self.under, "label": self.label, "where": self.where, "tag": self.tag}
 
 
 class Search(Filters):
@@ -90,7 +104,7 @@ class Search(Filters):
     id: Ids | None = Field(None, description="Items to search by, one search each.")
     url: Urls | None = Field(None, description="Pictures to fetch and search by, if allowed.")
     crop: Region | None = Field(
-        None, description="x, y, width, height: search by this region, in pixels of the picture as it is shown."
+        None, description="x, y, width, height: search by this region of each, in pixels of the picture as it is shown."
     )
     plus: Ids = Field([], description="Items that hits are to be like as well.")
     minus: Ids = Field([], description="Items that hits are to be unlike.")
@@ -103,8 +117,8 @@ class Search(Filters):
     def _one_way(self) -> Search:
         if self.id is not None and self.url is not None:
             raise ValueError("search by id or by url, not by both")
-        if self.crop is not None and self.url is None and self.id is not None:
-            raise ValueError("a crop is a region of a picture that is sent; it does not go with id")
+        if self.crop is not None and len(self.id or ()) > MAX_PICTURES:
+            raise ValueError(f"a region of at most {MAX_PICTURES} items at once")
         return self
 
 
@@ -135,6 +149,7 @@ class Item(BaseModel):
     hash: str = Field(description="BLAKE2b-128 of the file.")
     missing: bool = Field(description="Whether its drive or folder is absent.")
     metadata: dict[str, Any]
+    tags: list[str]
     thumbnail: str = Field(description="Address of a small picture; add &size=…")
     original: str = Field(description="Address of the file.")
 
@@ -216,20 +231,23 @@ class FolderList(BaseModel):
 
 
 class Job(BaseModel):
-    """A run of indexing."""
+    """Something that runs in the background."""
 
     id: str
+    kind: str = Field(description="index, map, duplicates, act or undo")
     folders: list[str]
     state: str = Field(description="running, done, cancelled or failed")
     begun: float
     ended: float | None
-    progress: dict[str, Any] | None = Field(description="done, total, embedded, reused, skipped, path, phase")
+    progress: dict[str, Any] | None = Field(
+        description="done, total, and of index embedded, reused, skipped, path, phase, of others what"
+    )
     report: dict[str, Any] | None = Field(description="What it did, once it has ended.")
     error: str | None
 
 
 class JobList(BaseModel):
-    """Runs of indexing, the newest first."""
+    """Jobs, the newest first."""
 
     jobs: list[Job]
 
@@ -247,7 +265,8 @@ class CollectionShape(BaseModel):
     metric: str
     embedder: dict[str, Any] | None
     roots: dict[str, str] = Field(description="The indexed folders, each with its label rule.")
-    job: str | None = Field(description="The indexing job that runs now.")
+    job: str | None = Field(description="The job that runs now.")
+    read_only: bool = Field(description="Whether nothing may be changed through this server.")
 
 
 class Collections(BaseModel):

@@ -172,6 +172,27 @@ class Store(ABC):
     def remove(self, condition: Filter | None) -> int:
         """Forget the items that fit, missing ones included; the pictures themselves stay.  Returns how many."""
 
+    @abstractmethod
+    def tag(self, condition: Filter | None, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
+        """Give the items that fit tags, and take others from them, missing items included, all in one transaction.
+
+        Args:
+            condition: which items; None for all.
+            add: tags as ``tags.checked`` gives them.
+            remove: tags as well, none of them among those to add.
+
+        Returns:
+            How many items it changed; the revision is higher if there is one.
+        """
+
+    @abstractmethod
+    def tags(self) -> dict[str, int]:
+        """Every tag with the number of its items, missing ones included, the most frequent first, ties by name."""
+
+    def tags_of(self, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """The tags of those of the items that have some, sorted."""
+        return {number: item.tags for number, item in self.found(ids).items() if item.tags}
+
     def search(self, queries: ArrayLike, k: int, condition: Filter | None = None) -> tuple[Ids, Distances]:
         """The *k* nearest present items that fit *condition*, which acts inside the search.
 

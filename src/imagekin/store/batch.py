@@ -30,6 +30,7 @@ class Put:
 
     Attributes:
         vector: ``(dim,)`` float32, of length 1.
+        tags: given to it, besides those that a known one has.
     """
 
     file: FileInfo
@@ -40,6 +41,7 @@ class Put:
     label: str | None = None
     metadata: str | None = None
     id: int | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -23,7 +23,8 @@ from imagekin.store.sql import Condition
 from imagekin.types import Ids, Item, Skipped, Vectors
 
 _KNOWN: Final = "id, path, size, mtime, hash, width, height, label, metadata, missing, device"
-_ITEM: Final = "id, path, width, height, label, size, mtime, hash, missing, metadata"
+_TAGS: Final = "(SELECT group_concat(name, char(10)) FROM tag WHERE tag.item = item.id)"
+_ITEM: Final = f"id, path, width, height, label, size, mtime, hash, missing, metadata, {_TAGS}"
 _PAGE: Final = 4_096
 
 
@@ -102,7 +103,7 @@ class Catalogue:
     def known(self, condition: Filter | None) -> Iterator[Known]:
         """All items that fit, page by page, by id."""
         where = Condition(condition)
-        sql = f"SELECT {_KNOWN} FROM item WHERE {where.sql} AND id > ? ORDER BY id"
+        sql = f"SELECT {_KNOWN} FROM {where.source} WHERE {where.sql} AND {where.key} > ? ORDER BY {where.key}"
         for page in self._pages(sql, where.values):
             yield from map(rows.known, page)
 
@@ -110,14 +111,15 @@ class Catalogue:
         """How many items fit."""
         where = Condition(condition)
         state = "1" if missing is None else f"missing = {int(missing)}"
-        row = self.database.one(f"SELECT count(*) FROM item WHERE {where.sql} AND {state}", where.values)
+        row = self.database.one(f"SELECT count(*) FROM {where.source} WHERE {where.sql} AND {state}", where.values)
         return int(row[0]) if row else 0
 
     def items(self, condition: Filter | None, after: int, limit: int) -> list[Item]:
         """A page of items: the present ones, unless the condition itself asks which are missing."""
         where = Condition(condition)
         state = "1" if asks(condition, "missing") else "missing = 0"
-        sql = f"SELECT {_ITEM} FROM item WHERE {where.sql} AND {state} AND id > ? ORDER BY id LIMIT ?"
+        page_of = f"{where.key} > ? ORDER BY {where.key} LIMIT ?"
+        sql = f"SELECT {_ITEM} FROM {where.source} WHERE {where.sql} AND {state} AND {page_of}"
         page = self.database.all(sql, (*where.values, after, limit))
         self._rising(page, after)
         return [rows.item(row) for row in page]
@@ -129,8 +131,14 @@ class Catalogue:
     def ids(self, condition: Filter | None) -> Ids:
         """Ids of the present items that fit, ascending."""
         where = Condition(condition)
-        rows = self.database.all(f"SELECT id FROM item WHERE {where.sql} AND missing = 0 ORDER BY id", where.values)
-        return numbers(rows)
+        sql = f"SELECT {where.key} FROM {where.source} WHERE {where.sql} AND missing = 0 ORDER BY {where.key}"
+        return numbers(self.database.all(sql, where.values))
+
+    def every(self, condition: Filter | None) -> list[int]:
+        """Ids of the items that fit, missing ones included."""
+        where = Condition(condition)
+        sql = f"SELECT {where.key} FROM {where.source} WHERE {where.sql}"
+        return [row[0] for row in self.database.all(sql, where.values)]
 
     def changed(self, since: int) -> Iterator[tuple[Ids, Ids, Half]]:
         """Pages of the items whose vector or presence changed after revision *since*, by id.
@@ -223,9 +231,8 @@ class Catalogue:
 
     def remove(self, condition: Filter | None) -> int:
         """Delete the rows of the items that fit, missing ones included."""
-        where = Condition(condition)
         with self.database.transaction() as writer:
-            ids = [row[0] for row in writer.execute(f"SELECT id FROM item WHERE {where.sql}", where.values)]
+            ids = self.every(condition)
             if ids:
                 self.forget(ids, self.next_revision(writer))
             return len(ids)
@@ -260,6 +267,8 @@ class Catalogue:
         number = number or writer.last_insert_rowid()
         writer.execute("INSERT OR REPLACE INTO vector VALUES (?, ?, ?)", (number, *encode(put.vector, self.dim)))
         writer.execute("DELETE FROM skip WHERE path = ?", (path,))
+        for name in put.tags:
+            writer.execute("INSERT OR IGNORE INTO tag (item, name) VALUES (?, ?)", (number, name))
 
     def damaged(self) -> Iterator[str]:
         """One sentence for each fault in the tables; reads everything."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 import apsw
 
 from imagekin.errors import DamagedError, LockedError, MismatchError, StoreError
-from imagekin.migrations import APPLICATION_ID, MIGRATIONS
+from imagekin.migrations import APPLICATION_ID, MIGRATIONS, STAND_INS
 from imagekin.store import schema
 from imagekin.store.faults import damaged, errors, unwritable
 from imagekin.store.sql import basename
@@ -239,7 +239,9 @@ class Database:
             )
         if wrong := schema.difference(self._reader, MIGRATIONS[:version]):
             raise damaged(self.path, wrong)
-        if version < len(MIGRATIONS) and not self.read_only:  # steps only add; what they would is then not there yet
+        if version < len(MIGRATIONS) and self.read_only:  # steps only add; what they would is then empty
+            schema.stand_in(self._reader, [STAND_INS.get(step, "") for step in range(version + 1, len(MIGRATIONS) + 1)])
+        elif version < len(MIGRATIONS):
             with self._lock():
                 self._migrate(self._open_writer())
 

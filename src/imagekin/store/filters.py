@@ -3,6 +3,10 @@
     width >= 1000 and label != 'dog'
     (label in ('cat', 'dog') or 'beach' in path) and date >= '2024-06-01'
     not label == None
+    tag == 'beach' and tag != 'winter'
+
+An item has any number of tags: ``tag == 'beach'`` says that this is one of them, ``tag != 'beach'`` that it is not,
+``tag == None`` that it has none, ``'sun' in tag`` that one of them contains this text.
 
 The grammar is a subset of Python's expressions, read by Python's own parser and then checked node by node; nothing is
 ever evaluated.  Names are the fields below, or columns of the user's metadata; ``meta['camera model']`` is a column
@@ -20,9 +24,11 @@ from typing import Final, TypeAlias
 
 from imagekin import location
 from imagekin.errors import InputError
+from imagekin.store import tags
+from imagekin.store.tags import Tags
 
-FIELDS: Final = ("id", "path", "name", "width", "height", "pixels", "size", "date", "label", "missing")
-_TEXTS: Final = frozenset({"path", "name", "label"})
+FIELDS: Final = ("id", "path", "name", "width", "height", "pixels", "size", "date", "label", "tag", "missing")
+_TEXTS: Final = frozenset({"path", "name", "label", "tag"})
 MAX_LENGTH: Final = 4_000
 MAX_NODES: Final = 500
 _OPERATORS: Final = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
@@ -100,13 +106,21 @@ class Not:
 Filter: TypeAlias = Compare | In | Contains | Under | And | Or | Not
 
 
-def build(*, under: Folders = None, label: str | None = None, where: str | None = None) -> Filter | None:
+def has_tag(field: str) -> bool:
+    """Whether a name in a filter is that of the tags, of which an item has any number."""
+    return field == "tag" and is_field(field)
+
+
+def build(
+    *, under: Folders = None, label: str | None = None, where: str | None = None, tag: Tags = None
+) -> Filter | None:
     """The filter that all given conditions make together, or None when there is none.
 
     Args:
         under: a folder or a file, or several; no item lies under an empty list of them.
         label: the label itself.
         where: an expression, see ``parse``; a blank one stands for none.
+        tag: a tag, or several: the items that have all of them.
 
     Raises:
         InputError: *where* is not an expression of the small language (the message shows the part), *under* is an empty
@@ -118,6 +132,7 @@ def build(*, under: Folders = None, label: str | None = None, where: str | None 
         parts.append(Under(tuple(location.absolute(folder) for folder in folders)))
     if label is not None:
         parts.append(Compare("label", "==", _text("label", label)))
+    parts.extend(Compare("tag", "==", name) for name in tags.several(tag))
     if where is not None and _text("where", where).strip():
         parts.append(parse(where))
     if len(parts) <= 1:
@@ -222,6 +237,8 @@ def _field(node: ast.expr) -> str | None:
 
 def _suited(value: Value, field: str) -> Value:
     """The value, if it is of a kind that the field can have."""
+    if has_tag(field) and isinstance(value, str):
+        return tags.normal(value)
     if value is None or not is_field(field) or isinstance(value, str) is (field in _TEXTS):
         return value
     if field in _TEXTS:
@@ -249,6 +266,8 @@ def _value(node: ast.expr, field: str, text: str) -> Value:
 def _checked(field: str, operator: str, value: Value) -> Compare:
     if value is None and operator not in ("==", "!="):
         raise InputError(f"{field} {operator} None has no meaning in a filter; use == or !=.")
+    if has_tag(field) and operator not in ("==", "!="):
+        raise InputError(f"tags have no order, so {field} {operator} {value!r} has no meaning; use == or !=.")
     return Compare(field, operator, value)
 
 

@@ -33,11 +33,13 @@ def known(row: Row) -> Known:
 
 def item(row: Row) -> Item:
     """An item of the catalogue."""
-    number, name, width, height, label, size, mtime, digest, missing, metadata = row
+    number, name, width, height, label, size, mtime, digest, missing, metadata, tags = row
     extra = parsed(metadata) if metadata else {}
     if not isinstance(mtime, int) or not isinstance(digest, bytes):
         raise _garbled(mtime if isinstance(digest, bytes) else digest)
-    return Item(number, path(name), width, height, label, size, mtime / 1e9, digest.hex(), bool(missing), extra)
+    names = tuple(sorted(tags.split("\n"))) if tags else ()
+    place = path(name)
+    return Item(number, place, width, height, label, size, mtime / 1e9, digest.hex(), bool(missing), extra, names)
 
 
 def path(value: Any) -> str:

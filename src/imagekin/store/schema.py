@@ -34,6 +34,14 @@ def difference(connection: apsw.Connection, steps: Sequence[str]) -> str | None:
     return None
 
 
+def stand_in(reader: apsw.Connection, views: Sequence[str]) -> None:
+    """Let queries find the tables that an older file has not, and nothing in them."""
+    reader.execute("PRAGMA query_only = OFF")
+    for view in views:
+        reader.execute(view)
+    reader.execute("PRAGMA query_only = ON")
+
+
 def _objects(connection: apsw.Connection) -> Objects:
     """Name to (kind, table, the text that made it), however that text is spaced."""
     rows = connection.execute("SELECT name, type, tbl_name, coalesce(sql, '') FROM sqlite_schema")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from imagekin.store.base import as_text
-from imagekin.store.filters import And, Compare, Contains, Filter, In, Not, Or, Under, Value, is_field
+from imagekin.store.filters import And, Compare, Contains, Filter, In, Not, Or, Under, Value, has_tag, is_field
 
 _COLUMNS: Final = {
     "id": "item.id",
@@ -32,25 +32,40 @@ _AFTER_SEPARATOR: Final = bytes([_SEPARATOR[0] + 1])
 class Condition:
     """An SQL condition on the table ``item`` and the values to bind to it.
 
+    Where every item that fits has a certain tag, the query walks along that tag's items, which the index has in order,
+    and not along all there are.
+
     Attributes:
+        source: what to select from: the table ``item``, perhaps behind that of tags.
+        key: the column of ids to order and to page by.
         sql: text with one ``?`` for each value; "1" when there is no filter.
         values: what to bind, in order.
     """
 
     def __init__(self, condition: Filter | None) -> None:
         self.values: list[Any] = []
-        self.sql = "1" if condition is None else self._compile(condition)
+        self.source, self.key = "item", "item.id"
+        parts = [] if condition is None else _conjuncts(condition)
+        tag = next((part for part in parts if _is_led(part)), None)
+        led = ""
+        if isinstance(tag, Compare):
+            self.source, self.key = "tag AS led CROSS JOIN item ON item.id = led.item", "led.item"
+            led = f"led.name = {self._bind(tag.value)} AND "
+            parts.remove(tag)
+        self.sql = led + (self._joined(" AND ", parts) if parts else "1")
 
     def _compile(self, node: Filter) -> str:
-        match node:
+        match _without(node):
             case And(parts):
                 return self._joined(" AND ", parts) if parts else "1"
             case Or(parts):
                 return self._joined(" OR ", parts) if parts else "0"
+            case Compare(field) | In(field) | Contains(field) as asked if has_tag(field):
+                return self._tagged(asked)
             case Not(part):
                 return f"(NOT coalesce({self._compile(part)}, 0))"
-            case Compare():
-                return self._compare(node)
+            case Compare() as compared:
+                return self._compare(compared)
             case In(field, values) if None in values:  # NULL is in no list
                 others = In(field, tuple(value for value in values if value is not None))
                 return self._compile(Or((others, Compare(field, "==", None))))
@@ -73,6 +88,23 @@ class Condition:
             return f"({compared})"
         kind = "=" if isinstance(node.value, str) else "<>"  # a column may hold both, and SQLite has text above all
         return f"({compared} AND typeof({self._column(field)}) {kind} 'text')"
+
+    def _tagged(self, node: Compare | In | Contains) -> str:
+        match node:
+            case Compare(_, sign, None):
+                return f"({'NOT ' * (sign == '==')}EXISTS (SELECT 1 FROM tag WHERE tag.item = item.id))"
+            case Compare(_, "==", value):
+                return f"(item.id IN (SELECT tag.item FROM tag WHERE tag.name = {self._bind(value)}))"
+            case Compare(_, _, value):
+                return f"(NOT EXISTS (SELECT 1 FROM tag WHERE tag.item = item.id AND tag.name = {self._bind(value)}))"
+            case In(field, values) if None in values:
+                others = In(field, tuple(value for value in values if value is not None))
+                return f"({self._tagged(others)} OR {self._tagged(Compare(field, '==', None))})"
+            case In(_, values):
+                names = f"SELECT value FROM json_each({self._bind(json.dumps(values))})"
+                return f"(item.id IN (SELECT tag.item FROM tag WHERE tag.name IN ({names})))"
+            case Contains(_, text):
+                return f"(item.id IN (SELECT tag.item FROM tag WHERE instr(tag.name, {self._bind(text)}) > 0))"
 
     def _joined(self, word: str, parts: Sequence[Filter]) -> str:
         return "(" + word.join(self._compile(part) for part in parts) + ")"
@@ -108,6 +140,23 @@ class Condition:
             f"ON it.path = unhex(folder.value) UNION ALL SELECT it.id FROM json_each({ranges}) AS folder "
             f"CROSS JOIN item AS it ON it.path >= {start} AND it.path < {stop}))"
         )
+
+
+def _conjuncts(node: Filter) -> list[Filter]:
+    """The parts that must all hold."""
+    return [each for part in node.parts for each in _conjuncts(part)] if isinstance(node, And) else [node]
+
+
+def _without(node: Filter) -> Filter:
+    """``not tag == x`` as ``tag != x``, which looks up each item it comes to and no other."""
+    match node:
+        case Not(Compare(field, "==", value)) if has_tag(field):
+            return Compare(field, "!=", value)
+    return node
+
+
+def _is_led(node: Filter) -> bool:
+    return isinstance(node, Compare) and has_tag(node.field) and node.operator == "==" and node.value is not None
 
 
 def _quoted(field: str) -> str:

@@ -13,7 +13,7 @@ from imagekin import location
 from imagekin.errors import DamagedError, MismatchError
 from imagekin.migrations import MIGRATIONS
 from imagekin.reduce.base import Reducer
-from imagekin.store import reducers
+from imagekin.store import reducers, tagged
 from imagekin.store.base import Batch, Known, Store, as_text, empty_result
 from imagekin.store.catalogue import Catalogue
 from imagekin.store.database import Database
@@ -155,6 +155,18 @@ class SqliteStore(Store):
     def remove(self, condition: Filter | None) -> int:
         """See ``Store.remove``."""
         return self._catalogue.remove(condition)
+
+    def tag(self, condition: Filter | None, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
+        """See ``Store.tag``."""
+        return tagged.write(self._catalogue, condition, add, remove)
+
+    def tags(self) -> dict[str, int]:
+        """See ``Store.tags``."""
+        return tagged.counts(self.database)
+
+    def tags_of(self, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """See ``Store.tags_of``."""
+        return tagged.of(self.database, ids)
 
     def _search(self, queries: Vectors, k: int, condition: Filter | None) -> tuple[Ids, Distances]:
         serving = self._served()

@@ -9,7 +9,7 @@ import numpy as np
 
 from imagekin.errors import ImagekinError, InputError
 from imagekin.store.base import Batch, Put, Store
-from imagekin.store.filters import And, Compare, Contains, Filter, In, Not, Or, Under
+from imagekin.store.filters import And, Compare, Contains, Filter, In, Not, Or, Under, has_tag
 from imagekin.types import Distances, FileInfo, Ids, Vectors
 
 Opener: TypeAlias = Callable[[str], Store]
@@ -84,6 +84,8 @@ def fits(condition: Filter, put: Put, number: int) -> bool:
             return any(fits(part, put, number) for part in parts)
         case Not(part):
             return not fits(part, put, number)
+        case Compare(field) | In(field) | Contains(field) if has_tag(field):
+            return _is_tagged(condition, put.tags)
         case Under(folders):
             return any(put.file.path == each or put.file.path.startswith(each.rstrip("/") + "/") for each in folders)
         case In(field, values):
@@ -92,6 +94,16 @@ def fits(condition: Filter, put: Put, number: int) -> bool:
             return text in (_field(field, put, number) or "")
         case Compare(field, operator, value):
             return _compare(_field(field, put, number), operator, value)
+
+
+def _is_tagged(condition: Compare | In | Contains, tags: Sequence[str]) -> bool:
+    match condition:
+        case In(_, values):
+            return bool(set(values) & set(tags)) or (None in values and not tags)
+        case Contains(_, text):
+            return any(text in tag for tag in tags)
+        case Compare(_, operator, value):
+            return (value in tags if value is not None else not tags) is (operator == "==")
 
 
 def _compare(mine: Any, operator: str, value: Any) -> bool:

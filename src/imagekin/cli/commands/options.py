@@ -11,14 +11,20 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def filtered(command: Command) -> Command:
-    """Give *command* the filters ``--under``, ``--label`` and ``--where``."""
+    """Give *command* the filters ``--under``, ``--label``, ``--where`` and ``--tag``."""
     for option in (
+        click.option("--tag", metavar="TAG", multiple=True, callback=_given, help="Only pictures with this tag."),
         click.option("--where", metavar="EXPR", help="Only what fits, such as \"width >= 1000 and label != 'dog'\"."),
         click.option("--label", help="Only pictures with this label."),
         click.option("--under", metavar="FOLDER", help="Only pictures in this folder, at any depth."),
     ):
         command = option(command)
     return command
+
+
+def _given(context: click.Context, option: click.Parameter, value: tuple[str, ...]) -> list[str] | None:
+    """What an option that may be repeated was given, or None."""
+    return list(value) or None
 
 
 def modelled(command: Command) -> Command:

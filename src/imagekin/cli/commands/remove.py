@@ -28,7 +28,7 @@ def command(settings: Settings, /, ids: tuple[int, ...], root: str | None, yes: 
     """
     chosen = bool(ids) or any(filters.values())
     if chosen == (root is not None):
-        raise click.UsageError("Give IDs, --under, --label or --where; or else --root alone.")
+        raise click.UsageError("Give IDs, --under, --label, --where or --tag; or else --root alone.")
     with settings.open() as photos:
         asked = filters if root is None else {"under": root}
         if not yes and not _agreed(photos.count(**asked) if any(asked.values()) else len(ids)):

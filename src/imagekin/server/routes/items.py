@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.responses import Response
@@ -24,33 +24,40 @@ Ids = Annotated[list[Id] | None, Query(max_length=MAX_PAGE, description="Only th
 Under = Annotated[list[str] | None, Query(max_length=100, description="Only items in one of these folders.")]
 Label = Annotated[str | None, Query(max_length=4_000, description="Only items with this label.")]
 Where = Annotated[str | None, Query(max_length=4_000, description="Only items that fit this expression.")]
+Tag = Annotated[list[str] | None, Query(max_length=100, description="Only items that have all of these tags.")]
 After = Annotated[int, Query(ge=0, le=MAX_ID, description="Only items with a higher id.")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Items on a page.")]
 
 
+def _conditions(under: Under = None, label: Label = None, where: Where = None, tag: Tag = None) -> dict[str, Any]:
+    """The filters of an address, checked as those of a search are."""
+    try:
+        return shapes.Filters(under=under, label=label, where=where, tag=tag).conditions()
+    except ValidationError as error:
+        raise RequestValidationError(error.errors(include_url=False)) from error
+
+
+Fitting = Annotated[dict[str, Any], Depends(_conditions)]
+
+
 @router.get("/{collection}/items", response_model=shapes.Items, responses=PROBLEMS)
 async def items(
-    request: Request, collection: str, *, id: Ids = None, under: Under = None, label: Label = None, where: Where = None,
-    after: After = 0, limit: Limit = 100,
-) -> Response:  # fmt: skip
+    request: Request, collection: str, conditions: Fitting, *, id: Ids = None, after: After = 0, limit: Limit = 100
+) -> Response:
     """The items that fit, by id, a page at a time; or those with these ids, in the order asked."""
     served: Served = request.app.state.gallery.of(collection)
     if id:
         found = await served.reading.run(_these, served, id)
         return answer({"items": [item(each, served.name) for each in found], "next": None})
-    conditions = _conditions(under, label, where)
     page = await served.reading.run(lambda: list(served.collection.items(**conditions, after=after, limit=limit)))
     last = page[-1].id if len(page) == limit else None
     return answer({"items": [item(each, served.name) for each in page], "next": last})
 
 
 @router.get("/{collection}/count", response_model=shapes.Count, responses=PROBLEMS)
-async def count(
-    request: Request, collection: str, under: Under = None, label: Label = None, where: Where = None
-) -> Response:
+async def count(request: Request, collection: str, conditions: Fitting) -> Response:
     """How many items fit, those on absent drives included."""
     served: Served = request.app.state.gallery.of(collection)
-    conditions = _conditions(under, label, where)
     return answer({"count": await served.reading.run(lambda: served.collection.count(**conditions))})
 
 
@@ -69,12 +76,9 @@ async def remove_one(request: Request, collection: str, id: Id) -> Response:
 
 
 @router.delete("/{collection}/items", response_model=shapes.Removed, responses=PROBLEMS)
-async def remove(
-    request: Request, collection: str, *, id: Ids = None, under: Under = None, label: Label = None, where: Where = None
-) -> Response:
+async def remove(request: Request, collection: str, conditions: Fitting, id: Ids = None) -> Response:
     """Take the items that fit out of the collection; their files stay."""
     served: Served = request.app.state.gallery.of(collection)
-    conditions = _conditions(under, label, where)
     return answer({"removed": await served.reading.run(_remove, served, {"ids": id or None, **conditions})})
 
 
@@ -98,11 +102,3 @@ def _remove(served: Served, what: dict[str, Any]) -> int:
     if removed:
         served.tidy()
     return removed
-
-
-def _conditions(under: list[str] | None, label: str | None, where: str | None) -> dict[str, Any]:
-    """The filters of an address, checked as those of a search are."""
-    try:
-        return shapes.Filters(under=under, label=label, where=where).conditions()
-    except ValidationError as error:
-        raise RequestValidationError(error.errors(include_url=False)) from error

@@ -1,0 +1,97 @@
+"""``imagekin tag``: words of one's own for pictures, given, taken, listed and proposed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from imagekin.cli import output, tagging
+from imagekin.cli.commands.options import NUMBER, filtered
+from imagekin.cli.settings import Settings, shared
+
+if TYPE_CHECKING:
+    from imagekin.collection import Collection
+
+MANY: Final = 10
+"""From more pictures than this a tag is taken only after asking."""
+
+
+@click.command("tag")
+@click.argument("word", required=False, metavar="[TAG]")
+@click.argument("paths", nargs=-1, metavar="[FILE|FOLDER]...")
+@click.option("--id", "ids", type=NUMBER, multiple=True, help="This item of the collection; may be repeated.")
+@filtered
+@click.option("--take", is_flag=True, help="Take the tag away from them instead.")
+@click.option("--rename", metavar="NEW", help="Call the tag NEW wherever it is.")
+@click.option("--forget", is_flag=True, help="Take the tag from every picture that has it.")
+@click.option("--propose", is_flag=True, help="Show pictures that look as if they deserve the tag.")
+@click.option("-k", type=click.IntRange(1, 1_000), default=20, show_default=True, help="Proposals wanted.")
+@click.option("--above", type=click.FloatRange(0, 1), metavar="C", help="Tag those of at least this confidence.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@shared
+@click.pass_obj
+def command(settings: Settings, /, word: str | None, **how: Any) -> int:
+    """Give TAG, a word of your own, to pictures: by path, --id or filter. Without TAG, list the tags.
+
+    Tags stay with their pictures when files move or are indexed again. The files themselves are never touched.
+    """
+    what = _asked(word, how)
+    with settings.open() as photos:
+        if word is None:
+            tagging.listed(settings, photos.tags())
+        elif what == "propose":
+            return _proposed(settings, photos, word, how)
+        elif what == "rename":
+            tagging.changed(settings, photos.rename_tag(word, how["rename"]))
+        else:
+            chosen: dict[str, Any] = {"tag": [word]} if what == "forget" else tagging.chosen(photos, how)
+            verb = photos.tag if what == "give" else photos.untag
+            if what != "give" and not how["yes"] and not _agreed(word, tagging.having(photos, word, chosen)):
+                return 1
+            tagging.changed(settings, verb(chosen.pop("ids", None), word, **chosen))
+    return 0
+
+
+def _asked(word: str | None, how: dict[str, Any]) -> str:
+    """What is to be done: give, take, rename, forget, propose or list."""
+    verbs = [name for name in ("take", "rename", "forget", "propose") if how[name]]
+    who = [name for name in ("paths", "ids", "under", "label", "where", "tag") if how[name]]
+    if len(verbs) > 1:
+        raise click.UsageError("Give one of --take, --rename, --forget and --propose.")
+    if word is None and (verbs or who):
+        raise click.UsageError("Give the TAG as well.")
+    verb = verbs[0] if verbs else "give"
+    if word is not None and verb in ("give", "take") and not who:
+        raise click.UsageError("Say which pictures: a FILE or FOLDER, --id, --under, --label, --where or --tag.")
+    if verb in ("rename", "forget") and who:
+        raise click.UsageError(f"--{verb} is for every picture that has the tag; leave out {who[0]}.")
+    if how["above"] is not None and verb != "propose":
+        raise click.UsageError("--above goes with --propose.")
+    return verb
+
+
+def _proposed(settings: Settings, photos: Collection, word: str, how: dict[str, Any]) -> int:
+    found = photos.propose(word, ids=how["ids"], k=how["k"], **tagging.filters(photos, how))
+    above = how["above"]
+    if above is None:
+        tagging.proposed(settings, found)
+        return 0
+    ids = [one.id for one in found.proposals if one.confidence >= above]
+    if (
+        ids
+        and not how["yes"]
+        and not click.confirm(f"Give {word!r} to {output.plural(len(ids), 'picture')}?", err=True)
+    ):
+        click.echo("Nothing was changed.", err=True)
+        return 1
+    tagging.changed(settings, photos.tag(ids, word))
+    return 0
+
+
+def _agreed(word: str, number: int) -> bool:
+    """Whether so few lose the tag that nobody need be asked, or the person says yes."""
+    if number <= MANY or click.confirm(f"Take {word!r} from {output.plural(number, 'picture')}?", err=True):
+        return True
+    click.echo("Nothing was changed.", err=True)
+    return False
