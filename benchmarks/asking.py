@@ -32,11 +32,12 @@ class Site:
     def line(self) -> Line:
         return Line(self)
 
-    def get(self, path: str) -> bytes:
-        return f"GET {path} HTTP/1.1\r\nHost: {self.host}\r\nAccept: image/webp\r\n\r\n".encode()
+    def get(self, path: str, *headers: str) -> bytes:
+        more = "".join(f"{header}\r\n" for header in headers)
+        return f"GET {path} HTTP/1.1\r\nHost: {self.host}\r\nAccept: image/webp\r\n{more}\r\n".encode()
 
-    def post(self, kind: str, body: bytes) -> bytes:
-        head = f"POST {self.here}/search HTTP/1.1\r\nHost: {self.host}\r\nContent-Type: {kind}\r\n"
+    def post(self, kind: str, body: bytes, path: str = "search") -> bytes:
+        head = f"POST {self.here}/{path} HTTP/1.1\r\nHost: {self.host}\r\nContent-Type: {kind}\r\n"
         return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
     def processor(self) -> float:
@@ -47,9 +48,12 @@ class Site:
     def by_id(self, number: int) -> bytes:
         return self.post("application/json", json.dumps({"id": number, "k": 20}).encode())
 
-    def upload(self, picture: bytes) -> bytes:
+    def json(self, path: str, **body: object) -> bytes:
+        return self.post("application/json", json.dumps(body).encode(), path)
+
+    def upload(self, picture: bytes, path: str = "search") -> bytes:
         head = b'--b\r\nContent-Disposition: form-data; name="image"; filename="q.jpg"\r\n\r\n'
-        return self.post("multipart/form-data; boundary=b", head + picture + b"\r\n--b--\r\n")
+        return self.post("multipart/form-data; boundary=b", head + picture + b"\r\n--b--\r\n", path)
 
 
 class Line:

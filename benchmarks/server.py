@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 import imagekin
-from benchmarks import child, pictures, rounds
+from benchmarks import pictures, rounds, soak
 from benchmarks.asking import Site, at_once, server, together
 from benchmarks.record import cores
 from imagekin import images
@@ -49,12 +49,12 @@ def run(arguments: argparse.Namespace, work: Path) -> Figures:
         paths = [photos.get([item.id])[0].path for item in photos.items(limit=400)]
         count = len(photos)
     with server(place) as site:
-        found = {"pictures": count, "clients": CLIENTS, "slow": SLOW}
+        found: Figures = {"pictures": count, "clients": CLIENTS, "slow": SLOW}
         found |= one_by_one(site, embedder, arguments.queries, count=count)
         found |= many(site, embedder, paths, seconds=arguments.seconds)
         found |= thumbnails(site, count, arguments.seconds)
         found |= slow(site, arguments.seconds)
-        found |= soak(site, paths, arguments.soak)
+        found |= {"soak": soak.run(site, soak.mixture(site, paths[:100], count), arguments.soak)}
     return found
 
 
@@ -200,31 +200,3 @@ def slow(site: Site, seconds: float) -> Figures:
         each.close()
     line.close()
     return {"health_beside_slow_ms": rounds.percentiles(samples, 1000)}
-
-
-def soak(site: Site, paths: list[str], seconds: float) -> Figures:
-    """Mixed questions for a while: failures of the server, and resident memory after a quarter and at the end."""
-    sources = [Path(path).read_bytes() for path in paths[:100]]
-    requests = [
-        request
-        for number, source in enumerate(sources, 1)
-        for request in (site.upload(source), site.by_id(number), site.get(f"{site.here}/items/{number}/thumbnail"))
-    ]
-
-    def mixed(length: float) -> list[int]:
-        return at_once(site, 8, length, lambda turn: requests[turn % len(requests)])[1]
-
-    first = mixed(seconds / 4)
-    before = child.memory(site.pid)[0]
-    rest = mixed(3 * seconds / 4)
-    after = child.memory(site.pid)[0]
-    statuses = first + rest
-    return {
-        "soak": {
-            "seconds": seconds,
-            "answers": len(statuses),
-            "failures": sum(status >= 500 for status in statuses),
-            "memory_mib": [rounds.significant(before), rounds.significant(after)],
-            "growth": rounds.significant(after / before - 1),
-        }
-    }

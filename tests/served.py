@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,6 +53,24 @@ class Site:
         """A search by pictures."""
         files = [("image", ("x", each)) for each in pictures]
         return self.ask("search", "POST", files=files, data=fields)
+
+    def ended(self, job: dict[str, Any]) -> dict[str, Any]:
+        """A job once it has come to its end."""
+        end = time.monotonic() + 60
+        while job["state"] == "running":
+            assert time.monotonic() < end
+            time.sleep(0.02)
+            job = self.ask(f"jobs/{job['id']}").json()
+        return job
+
+    def done(self, path: str, **body: Any) -> dict[str, Any]:
+        """The report of a job that is begun by a POST and ends well."""
+        answer = self.ask(path, "POST", json=body)
+        assert answer.status_code == 202, answer.text
+        job = self.ended(answer.json())
+        assert (job["state"], job["error"]) == ("done", None)
+        report: dict[str, Any] = job["report"]
+        return report
 
     def connect(self, timeout: float = 30.0) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout)

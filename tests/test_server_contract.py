@@ -72,10 +72,15 @@ def test_every_address_is_described_and_every_answer_has_a_shape(schema: dict[st
     assert addresses == {
         "GET /healthz", "GET /metrics", "POST /api/v1/session", "GET /api/v1/collections", f"GET {here}",
         f"POST {here}/search", f"GET {here}/items", f"DELETE {here}/items", f"GET {here}/count", f"GET {here}/skipped",
-        f"GET {here}/labels", f"GET {here}/folders",
+        f"POST {here}/compare",
+        f"GET {here}/labels", f"GET {here}/folders", f"GET {here}/tags", f"POST {here}/tags", f"DELETE {here}/tags",
+        f"POST {here}/tags/rename", f"POST {here}/tags/proposals",
         f"GET {here}/items/{{id}}", f"DELETE {here}/items/{{id}}", f"GET {here}/items/{{id}}/thumbnail",
         f"GET {here}/items/{{id}}/original", f"GET {here}/jobs", f"POST {here}/jobs", f"GET {here}/jobs/{{job}}",
         f"POST {here}/jobs/{{job}}/cancel", f"GET {here}/jobs/{{job}}/events",
+        f"GET {here}/map", f"POST {here}/map", f"POST {here}/have", f"GET {here}/duplicates", f"POST {here}/duplicates",
+        f"POST {here}/duplicates/plan", f"POST {here}/duplicates/act", f"GET {here}/duplicates/logs",
+        f"POST {here}/duplicates/undo",
     }  # fmt: skip
     for path, methods in schema["paths"].items():
         for method, about in methods.items():

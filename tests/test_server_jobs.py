@@ -45,15 +45,6 @@ def site(photos: Collection) -> Iterator[Site]:
         yield site
 
 
-def ended(site: Site, job: dict[str, Any]) -> dict[str, Any]:
-    end = time.monotonic() + 60
-    while job["state"] == "running":
-        assert time.monotonic() < end
-        time.sleep(0.02)
-        job = site.ask(f"jobs/{job['id']}").json()
-    return job
-
-
 class Gate:
     """Holds indexing at its first step until it is opened."""
 
@@ -87,7 +78,7 @@ def test_a_job_brings_the_collection_up_to_date(site: Site, photos: Collection, 
     answer = site.ask("jobs", "POST", json={})
     assert answer.status_code == 202
     assert answer.headers["location"] == f"{HERE}/jobs/{answer.json()['id']}"
-    job = ended(site, answer.json())
+    job = site.ended(answer.json())
     assert (job["state"], job["error"]) == ("done", None)
     report = job["report"]
     assert (report["added"], report["removed"], report["unchanged"], report["skipped_count"]) == (1, 1, 7, 1)
@@ -106,7 +97,7 @@ def test_only_the_owner_s_folders_are_looked_at(photos: Collection, root: Path, 
             assert "only its owner" in problem(site.ask("jobs", "POST", json={"folders": [path]}), 403)
         assert len(photos) == 8
     with serving(photos, folders=(str(other),)) as site:  # as imagekin serve FOLDER names it
-        assert ended(site, site.ask("jobs", "POST", json={"folders": [str(other)]}).json())["report"]["added"] == 1
+        assert site.ended(site.ask("jobs", "POST", json={"folders": [str(other)]}).json())["report"]["added"] == 1
 
 
 def test_progress_comes_as_it_happens(site: Site, photos: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +128,7 @@ def test_one_run_at_a_time(site: Site, photos: Collection, monkeypatch: pytest.M
     assert first["id"] in problem(site.ask("jobs", "POST", json={}), 409)
     assert site.search(id=1, k=3).status_code == 200  # searching goes on
     gate.opened.set()
-    ended(site, first)
+    site.ended(first)
     assert site.ask("jobs", "POST", json={}).status_code == 202
 
 
@@ -152,11 +143,11 @@ def test_a_job_is_stopped_and_what_it_did_is_kept(
     answer = site.ask(f"jobs/{job['id']}/cancel", "POST")
     assert (answer.status_code, answer.json()["state"]) == (202, "running")
     gate.opened.set()
-    job = ended(site, job)
+    job = site.ended(job)
     assert (job["state"], job["report"]["interrupted"]) == ("cancelled", True)
     assert len(photos) < 708
     monkeypatch.undo()
-    job = ended(site, site.ask("jobs", "POST", json={}).json())
+    job = site.ended(site.ask("jobs", "POST", json={}).json())
     assert job["state"] == "done"
     assert len(photos) == 708
     assert photos.check() == []
@@ -172,7 +163,7 @@ def test_a_job_that_fails_says_why(
         raise error
 
     monkeypatch.setattr(photos, "index", broken)
-    job = ended(site, site.ask("jobs", "POST", json={}).json())
+    job = site.ended(site.ask("jobs", "POST", json={}).json())
     assert (job["state"], job["report"]) == ("failed", None)
     assert words in job["error"]
 
@@ -200,7 +191,7 @@ def test_the_end_of_the_server_stops_a_job_and_a_new_server_goes_on(
     monkeypatch.undo()
     with serving(photos) as site:
         assert site.ask("jobs").json() == {"jobs": []}
-        assert ended(site, site.ask("jobs", "POST", json={}).json())["state"] == "done"
+        assert site.ended(site.ask("jobs", "POST", json={}).json())["state"] == "done"
         assert len(photos) == 9
 
 
@@ -240,7 +231,7 @@ def test_skipped_files_are_listed_with_their_reasons(site: Site, root: Path) -> 
 
 def test_a_collection_says_what_it_is(site: Site, photos: Collection, root: Path) -> None:
     told = site.ask(HERE).json()
-    assert {**told, "job": None} == {"name": "photos", "job": None, **photos.info()}
+    assert {**told, "job": None} == {"name": "photos", "job": None, "read_only": False, **photos.info()}
     assert list(told["roots"]) == [str(root)]
     assert site.ask("/api/v1/collections").json() == {"collections": [told]}
     assert "nothing" in problem(site.ask("/api/v1/collections/nothing"), 404)

@@ -75,6 +75,8 @@ def would(plan: Plan, act: str) -> Iterator[str]:
 def did(done: Done, plan: Plan, act: str) -> Iterator[str]:
     """What was done, and how to take it back."""
     yield f"{plural(len(done.acted), 'file')} {_DID[act]}, {megabytes(done.bytes)}.".capitalize()
+    if done.interrupted:
+        yield "It was stopped before its end; the other files were not touched."
     if act == "delete" and done.acted:
         yield "They lie in these hidden folders until you remove these, which is what frees the space:"
         yield from (escape.terminal(f"  {place}") for place in plan.places)
@@ -98,6 +100,12 @@ def proposed(plan: Plan) -> dict[str, Any]:
         for step in plan.steps
     ]
     return {"done": False, "bytes": plan.bytes, "steps": steps}
+
+
+def plain(done: Done | Undone) -> dict[str, Any]:
+    """What was done or undone as plain data."""
+    refused = [{"path": one.path, "reason": one.reason} for one in done.refused]
+    return {**{name: value for name, value in vars(done).items() if name != "gone"}, "refused": refused}
 
 
 def answers(found: Iterable[Answer], width: int | None) -> Iterator[str]:

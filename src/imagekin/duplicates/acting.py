@@ -34,20 +34,24 @@ class Done:
         acted: paths that were acted on.
         refused: files that were left alone, each with the reason.
         bytes: of the files that were acted on.
+        interrupted: whether it was stopped before its end, by Ctrl-C.
+        gone: ids and contents of what was taken out of the collection.
     """
 
     log: str
     acted: list[str] = field(default_factory=list)
     refused: list[Skipped] = field(default_factory=list)
     bytes: int = 0
+    interrupted: bool = False
+    gone: list[tuple[int, str]] = field(default_factory=list)
 
 
 def perform(photos: Collection, plan: Plan, log: Path, progress: Callable[[Progress], None] | None = None) -> Done:
     """Carry a plan out.
 
     A file is left alone when it or the picture to keep is not what was indexed any more, when a link lies on the way,
-    or when something is in its new place.  Stopping at any moment leaves every file whole under one of its two names,
-    and the log knows both.
+    or when something is in its new place.  Ctrl-C ends it with an account of what was done.  Stopping at any moment
+    leaves every file whole under one of its two names, and the log knows both.
 
     Args:
         photos: the collection; what is gone is taken out of it.
@@ -67,10 +71,14 @@ def perform(photos: Collection, plan: Plan, log: Path, progress: Callable[[Progr
                     run.act(step)
                     done.acted.append(step.item.path)
                     done.bytes += step.item.size
+                    if step.act != HARDLINK:
+                        done.gone.append((step.item.id, step.item.hash))
                 except Refused as error:
                     done.refused.append(Skipped(step.item.path, str(error)))
                 if progress is not None:
                     progress(Progress(number, len(plan.steps), "Acting"))
+        except KeyboardInterrupt:
+            done.interrupted = True
         finally:
             run.flush()
     return done

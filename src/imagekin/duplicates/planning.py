@@ -15,7 +15,7 @@ from imagekin.duplicates.comparison import EXACT, KINDS
 from imagekin.duplicates.journal import ACTIONS, HARDLINK, MOVE
 from imagekin.duplicates.records import Found
 from imagekin.errors import InputError
-from imagekin.types import Item
+from imagekin.types import Item, Skipped
 
 if TYPE_CHECKING:
     from imagekin.collection import Collection
@@ -84,7 +84,7 @@ def plan(
     """
     _check(act, kinds, folder)
     roots = tuple(sorted(photos.roots(), key=len, reverse=True))
-    target = _target(folder, roots) if act == MOVE and folder is not None else None
+    target = target_of(folder, roots) if act == MOVE and folder is not None else None
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
     steps = []
     for group, member in found.members(tuple(kinds)):
@@ -93,6 +93,40 @@ def plan(
         place = os.path.relpath(member.item.path, root) if base else ""
         steps.append(Step(act, member.item, group.keeper, base, place))
     return Plan(tuple(steps), roots)
+
+
+def foreseen(proposed: Plan) -> tuple[Plan, list[Skipped]]:
+    """The steps that can be done as far as can be seen without reading a file, and what cannot, with the reason."""
+    devices: dict[str, int | None] = {}
+    steps, refused = [], []
+    for step in proposed.steps:
+        other = step.keeper.path if step.act == HARDLINK else step.base
+        if other not in devices:
+            devices[other] = _device(other) if step.act == HARDLINK else _device_of_folder(other)
+        here, there = _device(step.item.path), devices[other]
+        if here is None or there is None:
+            gone = step.item.path if here is None else other
+            refused.append(Skipped(step.item.path, f"{gone!r} is not there now"))
+        elif here != there:
+            refused.append(Skipped(step.item.path, f"it is on another drive than {other!r}"))
+        else:
+            steps.append(step)
+    return Plan(tuple(steps), proposed.roots), refused
+
+
+def _device(path: str) -> int | None:
+    """The file system that something lies on, or None where it is not."""
+    try:
+        return os.lstat(path).st_dev
+    except OSError:
+        return None
+
+
+def _device_of_folder(path: str) -> int | None:
+    """The file system of a folder, or that which one yet to be made will lie on."""
+    while (found := _device(path)) is None and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    return found
 
 
 def _check(act: str, kinds: Sequence[str], folder: str | None) -> None:
@@ -107,7 +141,12 @@ def _check(act: str, kinds: Sequence[str], folder: str | None) -> None:
         raise InputError("a folder is needed to move duplicates to, and for nothing else.")
 
 
-def _target(folder: str, roots: Sequence[str]) -> str:
+def target_of(folder: str, roots: Sequence[str]) -> str:
+    """A folder to move duplicates to, once it is known that it can be one.
+
+    Raises:
+        InputError: it is no folder, or lies among the indexed pictures.
+    """
     target = os.path.realpath(location.absolute(folder))
     if os.path.lexists(target) and not os.path.isdir(target):
         raise InputError(f"{target} is not a folder; give one to move duplicates to.")

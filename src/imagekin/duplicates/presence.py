@@ -15,10 +15,11 @@ from imagekin.duplicates import calibration, contents, look, sampling
 from imagekin.duplicates.calibration import Calibration
 from imagekin.duplicates.comparison import EXACT, Comparison, compare
 from imagekin.duplicates.look import Look
-from imagekin.duplicates.looks import Looks
+from imagekin.duplicates.looks import KEPT, Looks
 from imagekin.duplicates.orientation import ORIENTATIONS
 from imagekin.duplicates.records import ALIKE, EDITED, NOTHING, PART, SCENE, Answer, Progress, evidence, is_part
 from imagekin.errors import FetchError, ImageError
+from imagekin.images import Limits
 from imagekin.query import Query
 from imagekin.types import Distances, Ids, Skipped
 
@@ -43,6 +44,9 @@ class Presence:
         photos: the collection.
         error: see ``search.find``.
         progress: called while the collection is measured.
+        limits: what is too large a query.
+        kept: pictures of the collection that are held in memory at the most.
+        scale: what was measured before, if anything was.
     """
 
     def __init__(
@@ -51,11 +55,14 @@ class Presence:
         *,
         error: float = calibration.ERROR,
         progress: Callable[[Progress], None] | None = None,
+        limits: Limits = images.LOCAL,
+        kept: int = KEPT,
+        scale: Calibration | None = None,
     ) -> None:
         self.photos = photos
-        self.looks = Looks(photos.store)
-        self._error, self._progress = error, progress
-        self._scale: Calibration | None = None
+        self.looks = Looks(photos.store, kept)
+        self._error, self._progress, self._limits = error, progress, limits
+        self._scale = scale
 
     @property
     def calibration(self) -> Calibration:
@@ -69,6 +76,11 @@ class Presence:
                 error=self._error,
                 progress=lambda done, total: step(Progress(done, total, "Calibrating")),
             )
+        return self._scale
+
+    @property
+    def measured(self) -> Calibration | None:
+        """The same, or None where no query has needed it yet."""
         return self._scale
 
     def answer(self, query: Query, name: str) -> Answer:
@@ -89,7 +101,8 @@ class Presence:
         if data is None:
             return queries.picture(query, embedder=embedder, allow_urls=self.photos.allow_urls)
         try:
-            return images.decode(data, target=max(look.SIDE, embedder.recipe.decode_side)).image
+            side = max(look.SIDE, embedder.recipe.decode_side)
+            return images.decode(data, target=side, limits=self._limits).image
         except ImageError as error:
             raise ImageError(f"cannot read {_name(query, 0)!r}: {error}.") from error
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from imagekin.duplicates.calibration import Calibration
 from imagekin.duplicates.comparison import CROP, EXACT, KINDS, Comparison
 from imagekin.duplicates.orientation import ORIENTATIONS
+from imagekin.errors import InputError
 from imagekin.evaluation.records import Progress
 from imagekin.types import Item, Skipped
 
@@ -77,6 +78,30 @@ class Group:
     def bytes(self) -> int:
         """What the others take on disk."""
         return sum(member.item.size for member in self.members)
+
+    def kept_by(self, number: int) -> Group:
+        """The same with another of its pictures as the one that stays, because a person says so.
+
+        The others were compared with the first keeper and not with this one; files of equal bytes are exact copies
+        all the same, and what was an exact copy of the first keeper is to this one what that is.
+
+        Raises:
+            InputError: no picture of the group has that id.
+        """
+        if number == self.keeper.id:
+            return self
+        chosen = next((member for member in self.members if member.item.id == number), None)
+        if chosen is None:
+            raise InputError(f"item {number} is none of the pictures of that group.")
+        others = (replace(chosen, item=self.keeper), *(each for each in self.members if each is not chosen))
+        return Group(chosen.item, "it was chosen", tuple(_beside(each, chosen) for each in others))
+
+
+def _beside(member: Member, chosen: Member) -> Member:
+    """A member as it is to the one that was chosen."""
+    if member.item.hash == chosen.item.hash:
+        return replace(member, kind=EXACT, similarity=1.0, chance=0.0)
+    return replace(chosen, item=member.item) if member.kind == EXACT else member
 
 
 @dataclass(frozen=True)

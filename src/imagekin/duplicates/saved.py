@@ -7,6 +7,7 @@ hash of what follows, and then the records.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -61,13 +62,20 @@ class Kept:
 
     def __init__(self, place: Path | None) -> None:
         self._place = place
-        self._old = _read(place / "compared.bin") if place is not None else np.empty(0, _RECORD)
-        self._rows = {bytes(pair): row for row, pair in enumerate(self._old["pair"].tolist())}
         self._new: dict[bytes, Comparison] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._rows) + len(self._new)
+
+    @functools.cached_property
+    def _old(self) -> NDArray[Any]:
+        """What is in the file, read when it is first asked for."""
+        return _read(self._place / "compared.bin") if self._place is not None else np.empty(0, _RECORD)
+
+    @functools.cached_property
+    def _rows(self) -> dict[bytes, int]:
+        return {bytes(pair): row for row, pair in enumerate(self._old["pair"].tolist())}
 
     def get(self, pair: bytes) -> Comparison | None:
         """The comparison of two contents, if it was made."""
@@ -89,7 +97,7 @@ class Kept:
             return
         added = np.array([(np.void(pair), *_values(made)) for pair, made in new], _RECORD)
         kept = np.concatenate([self._old, added])[-MOST:]
-        _write(self._place / "compared.bin", _sealed(kept))
+        write(self._place / "compared.bin", _sealed(kept))
 
 
 def recalled(store: Store, contents: int, error: float) -> Calibration | None:
@@ -97,7 +105,7 @@ def recalled(store: Store, contents: int, error: float) -> Calibration | None:
     place = folder(store)
     try:
         told = json.loads((place / "calibration.json").read_bytes()) if place is not None else None
-        if not isinstance(told, dict) or told["seal"] != _seal(told["of"], told["measured"]):
+        if not isinstance(told, dict) or told["seal"] != seal(told["of"], told["measured"]):
             return None
         of, measured = told["of"], told["measured"]
         same = of["version"] == VERSION and of["model"] == _model(store) and measured["error"] == error
@@ -117,7 +125,7 @@ def keep(store: Store, contents: int, made: Calibration) -> None:
     of = {"version": VERSION, "model": _model(store), "contents": contents}
     measured = {field.name: getattr(made, field.name) for field in fields(made)}
     told = {"of": of, "measured": {**measured, "nearest": list(made.nearest)}}
-    _write(place / "calibration.json", json.dumps({**told, "seal": _seal(of, told["measured"])}).encode())
+    write(place / "calibration.json", json.dumps({**told, "seal": seal(of, told["measured"])}).encode())
 
 
 def _values(made: Comparison) -> tuple[Any, ...]:
@@ -145,7 +153,8 @@ def _read(path: Path) -> NDArray[Any]:
     return np.empty(0, _RECORD)
 
 
-def _write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes) -> None:
+    """Write a file of the cache, if that can be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         replace(path, data)
@@ -157,6 +166,7 @@ def _model(store: Store) -> str:
     return str((store.settings().get("embedder") or {}).get("fingerprint"))
 
 
-def _seal(*parts: Any) -> str:
+def seal(*parts: Any) -> str:
+    """The hash of plain data, by which a damaged file is known."""
     text = json.dumps(parts, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

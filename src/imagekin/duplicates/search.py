@@ -95,7 +95,7 @@ def find(
         prefer: folders whose pictures are kept rather than others, the most preferred first.
         error: share of compared strangers that may be taken for copies, 0…1; the threshold follows from it.
         progress: called now and then.
-        conditions: only pictures that fit ``under``, ``label`` and ``where``, as in ``Collection.search``.
+        conditions: only pictures that fit ``under``, ``label``, ``where`` and ``tag``, as in ``Collection.search``.
 
     Returns:
         Groups, the largest saving first, each with the picture that is proposed to be kept.

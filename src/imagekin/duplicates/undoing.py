@@ -12,6 +12,7 @@ from imagekin import files
 from imagekin.duplicates import acts, journal
 from imagekin.duplicates.acts import Refused
 from imagekin.duplicates.journal import HARDLINK, Entry
+from imagekin.duplicates.records import Progress
 from imagekin.ingest import Ingest
 from imagekin.roots import Roots
 from imagekin.types import Skipped
@@ -28,37 +29,58 @@ class Undone:
         restored: paths that are again what they were.
         unchanged: acts of the log that had not been done, or had been undone before.
         refused: files that were left as they are, each with the reason.
+        interrupted: whether it was stopped before its end, by Ctrl-C; it may be run again.
     """
 
     restored: list[str] = field(default_factory=list)
     unchanged: int = 0
     refused: list[Skipped] = field(default_factory=list)
+    interrupted: bool = False
 
 
-def undo(photos: Collection, log: Path) -> Undone:
+def undo(photos: Collection, log: Path, progress: Callable[[Progress], None] | None = None) -> Undone:
     """Take back what a log tells, last first; what is restored is indexed again.
 
-    It may be run again, and after a run that was killed.  Nothing is overwritten, and a file that does not hold what
-    the log says is left where it is.
+    It may be run again, and after a run that was killed.  Nothing is overwritten, no link on the way to an indexed
+    file is followed, and a file that does not hold what the log says is left where it is.
+
+    Args:
+        photos: the collection.
+        log: of ``perform``.
+        progress: called now and then.
 
     Raises:
         InputError: the log cannot be read or is damaged; nothing was undone.
     """
     done = Undone()
-    for entry in reversed(journal.read(log)):
-        work: Callable[[Entry], bool] = _linked if entry.act == HARDLINK else _moved
-        try:
-            if work(entry):
-                done.restored.append(entry.path)
-            else:
-                done.unchanged += 1
-        except Refused as error:
-            done.refused.append(Skipped(entry.path, str(error)))
-        except OSError as error:
-            done.refused.append(Skipped(entry.path, error.strerror or str(error)))
+    entries, roots = journal.read(log), sorted(photos.roots(), key=len, reverse=True)
+    try:
+        for number, entry in enumerate(reversed(entries), 1):
+            _undone(entry, roots, done)
+            if progress is not None:
+                progress(Progress(number, len(entries), "Restoring"))
+    except KeyboardInterrupt:
+        done.interrupted = True
     if done.restored:
         _indexed(photos, done.restored)
     return done
+
+
+def _undone(entry: Entry, roots: Sequence[str], done: Undone) -> None:
+    """One act taken back, and noted."""
+    work: Callable[[Entry], bool] = _linked if entry.act == HARDLINK else _moved
+    try:
+        root = next((root for root in roots if root != entry.path and files.inside(entry.path, root)), None)
+        if root is not None and not files.reached(os.path.dirname(entry.path), root):
+            raise Refused("a folder on its way is a link, or hidden")
+        if work(entry):
+            done.restored.append(entry.path)
+        else:
+            done.unchanged += 1
+    except Refused as error:
+        done.refused.append(Skipped(entry.path, str(error)))
+    except OSError as error:
+        done.refused.append(Skipped(entry.path, error.strerror or str(error)))
 
 
 def _indexed(photos: Collection, restored: Sequence[str]) -> None:

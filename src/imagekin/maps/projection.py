@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from imagekin import inventory
 from imagekin.distance import as_vectors, check_metric, normalized
 from imagekin.errors import InputError
 from imagekin.evaluation.labelled import collected, model_of
 from imagekin.evaluation.records import Progress
+from imagekin.inventory import Inventory
 from imagekin.maps import faithful, saved
 from imagekin.maps.method import LEAST, Laid, Method, Task, plane
 from imagekin.maps.methods import METHODS
 from imagekin.maps.records import Map, Places
+from imagekin.maps.saved import Latest, Pointer
 from imagekin.reduce.pca import PCA
 from imagekin.types import Ids, Vectors
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 COMPONENTS: Final = 50
 """Numbers that PCA leaves of a vector before t-SNE and UMAP begin; what is cut off is mostly noise to them."""
 
-_FILTERS: Final = ("under", "label", "where")
+_FILTERS: Final = ("under", "label", "where", "tag")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class _Given:
     model: str | None = None
     cache: Path | None = None
     notes: tuple[str, ...] = ()
+    inventory: Inventory | None = None
 
 
 def map(
@@ -94,7 +98,19 @@ def map(
         known = _made(given, (method, way), Task(_reduced(given, components), options, seed, progress))
         known = replace(known, seconds=time.perf_counter() - started)
         saved.keep(given.cache, key, known)
+    if given.inventory is not None and limit is None:
+        saved.point(given.cache, key, given.inventory)
     return replace(known, name=given.name, model=given.model)
+
+
+def latest(photos: Collection) -> Latest | None:
+    """The last map of a whole collection, as ``map`` left it without a filter and a limit; None if there is none."""
+    return saved.latest(folder(photos))
+
+
+def pointer(photos: Collection) -> Pointer | None:
+    """When the map that ``latest`` opens was made, and of what, without opening it."""
+    return saved.pointer(folder(photos))
 
 
 def _made(given: _Given, method: tuple[str, Method], task: Task) -> Map:
@@ -172,15 +188,21 @@ def _given(source: Any, metric: str | None, filters: Mapping[str, Any]) -> _Give
 
 def _of_collection(photos: Collection, filters: Mapping[str, Any]) -> _Given:
     name = Path(photos.location).name or photos.location
+    held = None if filters else inventory.of(photos.store)  # first: what comes meanwhile makes the map out of date
     ids = np.array([item.id for item in photos.items(**filters)], np.int64)
     if not len(ids):
         why = "none of its pictures fits the filter" if filters else "index a folder first: imagekin index FOLDER"
         raise InputError(f"the collection {name} has no pictures to lay out; {why}.")
-    cache = Path(photos.location) / "cache"
     return _Given(
-        name, ids, collected(photos, ids.tolist()), photos.store.metric, model_of(photos),
-        cache / "maps" if cache.is_dir() else None,
+        name, ids, collected(photos, ids.tolist()), photos.store.metric, model_of(photos), folder(photos),
+        inventory=held,
     )  # fmt: skip
+
+
+def folder(photos: Collection) -> Path | None:
+    """Where a collection keeps its maps; None for one that is no folder."""
+    cache = Path(photos.location) / "cache"
+    return cache / "maps" if cache.is_dir() else None
 
 
 def _limited(given: _Given, limit: int | None, seed: int) -> _Given:

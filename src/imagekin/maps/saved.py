@@ -8,8 +8,11 @@ import io
 import json
 import logging
 import os
+import re
+import time
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagekin.errors import InputError
+from imagekin.inventory import Inventory
 from imagekin.maps.records import Map
 from imagekin.replacement import failures, replace
 from imagekin.types import Ids
@@ -28,6 +32,8 @@ KEPT: Final = 12
 _FORMAT: Final = "imagekin map"
 _MOST: Final = 1 << 30
 _BLOCK: Final = 4_096
+_LATEST: Final = "latest.json"
+_KEY: Final = re.compile("[0-9a-f]{24}")
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +116,72 @@ def keep(folder: Path | None, key: str, made: Map) -> None:
     except (OSError, InputError) as error:
         log.debug("the map is not kept: %s", error)
         return
+    pointed = pointer(folder)
     for old in by_age[KEPT:]:
-        with contextlib.suppress(OSError):
-            old.unlink()
+        if pointed is None or old.stem != pointed.key:
+            with contextlib.suppress(OSError):
+                old.unlink()
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """Which of the kept maps shows the whole collection.
+
+    Attributes:
+        key: of the map.
+        made: when it was laid out or asked for, seconds since 1970.
+        inventory: of the collection then.
+    """
+
+    key: str
+    made: float
+    inventory: Inventory
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Latest:
+    """The last map of a whole collection.
+
+    Attributes:
+        map: it.
+        made: when it was laid out or asked for, seconds since 1970.
+        inventory: of the collection then; another one now means that the map is out of date.
+    """
+
+    map: Map
+    made: float
+    inventory: Inventory
+
+
+def point(folder: Path | None, key: str, inventory: Inventory) -> None:
+    """Note that the map of that key shows the whole collection, if that can be written."""
+    if folder is None or not (folder / f"{key}.npz").is_file():
+        return
+    told = {"version": VERSION, "key": key, "made": time.time(), "inventory": f"{inventory:032x}"}
+    try:
+        replace(folder / _LATEST, json.dumps(told).encode())
+    except OSError as error:
+        log.debug("the map is not noted: %s", error)
+
+
+def latest(folder: Path | None) -> Latest | None:
+    """The last map of the whole collection in its cache, or None; a damaged one counts as none."""
+    pointed = pointer(folder)
+    known = None if pointed is None else recall(folder, pointed.key)
+    return None if known is None or pointed is None else Latest(known, pointed.made, pointed.inventory)
+
+
+def pointer(folder: Path | None) -> Pointer | None:
+    """Which of the maps in a collection's cache ``latest`` opens."""
+    if folder is None:
+        return None
+    try:
+        told = json.loads((folder / _LATEST).read_bytes())
+        if told["version"] != VERSION or not _KEY.fullmatch(told["key"]):
+            raise ValueError("it is of another version")
+        return Pointer(told["key"], float(told["made"]), int(told["inventory"], 16))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        log.debug("the last map is not known: %s", error)
+        return None

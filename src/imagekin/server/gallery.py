@@ -10,12 +10,17 @@ from typing import Final
 from imagekin.collection import Collection
 from imagekin.errors import ImagekinError, InputError
 from imagekin.server.answers import PREFIX
+from imagekin.server.atlas import Atlas
+from imagekin.server.comparisons import Comparisons
+from imagekin.server.copies import Copies
 from imagekin.server.facets import Facets
 from imagekin.server.jobs import Jobs
 from imagekin.server.metrics import Metrics
+from imagekin.server.outlines import Outlines
 from imagekin.server.problems import Problem
 from imagekin.server.searches import Searches
 from imagekin.server.thumbnails import Thumbnails
+from imagekin.server.verdicts import Verdicts
 from imagekin.server.workers import Workers
 
 _NAME: Final = re.compile(r"\w[\w .-]{0,99}")
@@ -35,11 +40,16 @@ class Served:
         self.name = name
         self.collection = collection
         self.searches = Searches(collection, metrics)
+        self.comparisons = Comparisons(collection, metrics)
         self.reading = Workers("read")
         self.facets = Facets(collection)
+        self.outlines = Outlines(collection)
         place = Path(collection.location)
         self.thumbnails = Thumbnails(place / "cache" / "thumbnails" if place.is_dir() else None, metrics)
         self.jobs = Jobs(collection, folders, on_end=self.tidy)
+        self.atlas = Atlas(collection)
+        self.copies = Copies(collection)
+        self.verdicts = Verdicts(collection)
 
     def tidy(self) -> int:
         """Drop the thumbnails of pictures that are no longer in the collection."""
@@ -54,7 +64,9 @@ class Served:
         """Stop everything; the collection stays open."""
         self.jobs.close()
         self.searches.close()
+        self.comparisons.close()
         self.thumbnails.workers.close()
+        self.verdicts.close()
         self.reading.close()
 
     def _knows(self, digest: str) -> bool:

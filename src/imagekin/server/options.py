@@ -47,6 +47,8 @@ class Options:
         token: what a program must send, or None where anybody on this machine may ask.
         allow_urls: whether pictures are fetched from URLs that a request names.
         names: further host names by which the server may be asked, as behind a proxy.
+        read_only: whether requests may only look: no removal, no tags, nothing done to files, no indexing.
+        set_aside: folder that duplicates are moved to on request; by default ``set-aside`` in the collection's.
 
     Raises:
         InputError: the token is too short, or absent where the address is not this machine's own.
@@ -57,6 +59,8 @@ class Options:
     token: str | None = None
     allow_urls: bool = False
     names: tuple[str, ...] = ()
+    read_only: bool = False
+    set_aside: str | None = None
 
     def __post_init__(self) -> None:
         if self.token is not None and (len(self.token) < SHORTEST_TOKEN or not self.token.isascii()):

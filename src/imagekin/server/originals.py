@@ -10,6 +10,7 @@ from typing import BinaryIO, Final
 
 from imagekin import files, fingerprint, formats
 from imagekin.server.problems import Problem
+from imagekin.store.base import Store
 from imagekin.types import Item
 
 TYPES: Final = {
@@ -44,13 +45,27 @@ class Original:
     size: int
     type: str
 
-    def chunks(self) -> Iterator[bytes]:
-        """Its bytes; the file is closed at the end."""
-        left = self.size
+    def chunks(self, part: range | None = None) -> Iterator[bytes]:
+        """Its bytes, or a part of them; the file is closed at the end."""
+        part = range(self.size) if part is None else part
+        left = len(part)
         with self.file:
+            self.file.seek(part.start)
             while left > 0 and (chunk := self.file.read(min(CHUNK, left))):
                 left -= len(chunk)
                 yield chunk
+
+
+def content(store: Store, id: int) -> bytes:
+    """The bytes of an item's file.
+
+    Raises:
+        Problem: 404, there is no such item; and as ``opened``.
+    """
+    item = store.found([id]).get(id)
+    if item is None:
+        raise Problem(404, f"the collection has no item {id}; ids come from searches and lists.")
+    return b"".join(opened(item, store.roots()).chunks())
 
 
 def opened(item: Item, roots: Collection[str]) -> Original:

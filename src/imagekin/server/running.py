@@ -12,6 +12,7 @@ import uvicorn
 
 from imagekin import files, location
 from imagekin.collection import Collection
+from imagekin.duplicates import planning
 from imagekin.errors import InputError
 from imagekin.server.app import Application
 from imagekin.server.deadlines import DeadlineProtocol, sweep
@@ -133,12 +134,14 @@ def serve(
         on_ready: called with the server's address once it answers.
 
     Raises:
-        InputError: the address cannot be listened at, or a folder is not there.
+        InputError: the address cannot be listened at, a folder is not there, or duplicates cannot be set aside there.
     """
     chosen = [location.absolute(folder) for folder in folders]
     for folder in chosen:
         if files.is_absent(folder) and folder not in collection.roots():
             raise InputError(f"there is no folder or file {folder}; give one that exists.")
+    if options.set_aside is not None:
+        planning.target_of(options.set_aside, [*collection.roots(), *chosen])
     gallery = Gallery(Metrics())
     with contextlib.closing(bound(options)) as listening:
         served = gallery.add(collection, name, folders=chosen)

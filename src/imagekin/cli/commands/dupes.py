@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from imagekin.cli import duplicates, evaluating, output
+from imagekin.cli.app import INTERRUPTED
 from imagekin.cli.commands.options import filtered
 from imagekin.cli.settings import Settings, shared
 from imagekin.errors import InputError
@@ -73,7 +71,7 @@ def _found(settings: Settings, photos: Collection, how: dict[str, Any], act: str
     how["kinds"] = _kinds(how["kinds"], act)
     exact = how["exact"] or how["kinds"] == _EXACT
     error = {} if how["error"] is None else {"error": how["error"]}
-    conditions = {name: how[name] for name in ("under", "label", "where")}
+    conditions = {name: how[name] for name in ("under", "label", "where", "tag")}
     with evaluating.bar(settings) as step:
         found = find(photos, exact=exact, prefer=how["prefer"], progress=step, **error, **conditions)
     return found.only(how["kinds"])
@@ -100,7 +98,7 @@ def _listed(settings: Settings, found: Found, *, full: bool) -> int:
 
 
 def _acted(settings: Settings, photos: Collection, what: tuple[Found, str], how: dict[str, Any]) -> int:
-    from imagekin.duplicates import perform, plan
+    from imagekin.duplicates import logs, perform, plan
 
     found, act = what
     proposed = plan(photos, found, act, kinds=how["kinds"], folder=how["move"])
@@ -110,22 +108,14 @@ def _acted(settings: Settings, photos: Collection, what: tuple[Found, str], how:
         else:
             output.say(duplicates.would(proposed, act))
         return 0
-    log = Path(how["log"]).expanduser() if how["log"] else _log(photos)
+    log = Path(how["log"]).expanduser() if how["log"] else logs.new(photos)
     with evaluating.bar(settings) as step:
         done = perform(photos, proposed, log, progress=step)
     if settings.json:
-        output.record({**vars(done), "refused": [{"path": one.path, "reason": one.reason} for one in done.refused]})
+        output.record(duplicates.plain(done))
     else:
         output.say(duplicates.did(done, proposed, act))
-    return 1 if done.refused else 0
-
-
-def _log(photos: Collection) -> Path:
-    """A new name in the collection's folder."""
-    if not os.path.isdir(photos.location):
-        raise InputError(f"the collection {photos.location} is no folder; say where the undo log goes: --log FILE.")
-    name = f"dupes-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}.jsonl"
-    return Path(photos.location) / "undo" / name
+    return INTERRUPTED if done.interrupted else 1 if done.refused else 0
 
 
 def _undo(settings: Settings, photos: Collection, log: str) -> int:
@@ -133,7 +123,7 @@ def _undo(settings: Settings, photos: Collection, log: str) -> int:
 
     done = undo(photos, Path(log).expanduser())
     if settings.json:
-        output.record({**vars(done), "refused": [{"path": one.path, "reason": one.reason} for one in done.refused]})
+        output.record(duplicates.plain(done))
     else:
         output.say(duplicates.undid(done))
     return 1 if done.refused else 0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from imagekin import location
 from imagekin.cli import progress
 from imagekin.cli.settings import Settings, shared
 from imagekin.errors import MissingPackageError
@@ -26,12 +27,14 @@ VARIABLE = "IMAGEKIN_TOKEN"
 @click.option("--token", metavar="TEXT", help=f"What programs must send [${VARIABLE}; made where it is needed].")
 @click.option("--allow-host", "names", multiple=True, metavar="NAME", help="A name it is asked by, as behind a proxy.")
 @click.option("--allow-urls", is_flag=True, help="Let searches name http(s) URLs, and fetch them.")
+@click.option("--read-only", is_flag=True, help="Requests may only look: nothing is removed, tagged, moved or indexed.")
+@click.option("--set-aside", metavar="FOLDER", help="Where duplicates are moved to [set-aside in the collection].")
 @click.option("--open", "browser", is_flag=True, help="Open the page in the browser.")
 @shared
 @click.pass_obj
 def command(
-    settings: Settings, /, folders: tuple[str, ...], *, host: str, port: int, token: str | None,
-    names: tuple[str, ...], allow_urls: bool, browser: bool,
+    settings: Settings, /, folders: tuple[str, ...], *, host: str, port: int, token: str | None, browser: bool,
+    set_aside: str | None, **how: Any,
 ) -> None:  # fmt: skip
     """Serve a collection to the browser and to programs, until Ctrl-C; FOLDERs are indexed meanwhile."""
     try:
@@ -45,7 +48,8 @@ def command(
 
     token = token or os.environ.get(VARIABLE)
     made = doorkeys.new() if token is None and not is_loopback(host) else None
-    options = Options(host, port, token or made, allow_urls, names)
+    place = None if set_aside is None else location.absolute(set_aside)
+    options = Options(host, port, token or made, set_aside=place, **how)
     keys = None if options.token is None else doorkeys.Keys(options.token)
     with settings.open(create=True) as photos:
         running.serve(

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from imagekin.server import shapes
 from imagekin.server.answers import PREFIX, answer
 from imagekin.server.gallery import Gallery, Served
-from imagekin.server.options import MAX_PAGE
+from imagekin.server.options import MAX_PAGE, Options
 from imagekin.server.routes import PROBLEMS
 from imagekin.server.shapes import MAX_ID
 
@@ -21,7 +21,7 @@ router = APIRouter(prefix=PREFIX, tags=["collections"])
 async def collections(request: Request) -> Response:
     """The collections that are served."""
     gallery: Gallery = request.app.state.gallery
-    found = [await served.reading.run(_facts, served) for served in gallery.values()]
+    found = [await served.reading.run(_facts, served, request) for served in gallery.values()]
     return answer({"collections": found})
 
 
@@ -29,7 +29,7 @@ async def collections(request: Request) -> Response:
 async def one(request: Request, collection: str) -> Response:
     """What a collection is and holds: counts, sizes, model, engine, folders."""
     served: Served = request.app.state.gallery.of(collection)
-    return answer(await served.reading.run(_facts, served))
+    return answer(await served.reading.run(_facts, served, request))
 
 
 @router.get("/{collection}/skipped", response_model=shapes.Skips, responses=PROBLEMS)
@@ -58,9 +58,11 @@ async def folders(
     return answer(await served.reading.run(served.facets.folders, folder))
 
 
-def _facts(served: Served) -> dict[str, Any]:
+def _facts(served: Served, request: Request) -> dict[str, Any]:
     job = served.jobs.running()
-    return {"name": served.name, **served.collection.info(), "job": None if job is None else job.id}
+    options: Options = request.app.state.options
+    doing = {"job": None if job is None else job.id, "read_only": options.read_only}
+    return {"name": served.name, **served.collection.info(), **doing}
 
 
 def _skips(served: Served, offset: int, limit: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``/jobs``: indexing in the background, and its progress as it happens."""
+"""``/jobs``: what runs in the background, and its progress as it happens."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any, Final
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
@@ -33,8 +34,12 @@ LISTENERS: Final = 32
 async def start(request: Request, collection: str, wanted: shapes.IndexRequest) -> Response:
     """Bring the collection up to date with its folders, in the background."""
     served: Served = request.app.state.gallery.of(collection)
-    job = await served.reading.run(lambda: served.jobs.start(wanted.folders, force=wanted.force))
-    return answer(job.plain(), 202, {"Location": f"{request.url.path}/{job.id}"})
+    return accepted(served, await served.reading.run(lambda: served.jobs.start(wanted.folders, force=wanted.force)))
+
+
+def accepted(served: Served, job: Job) -> Response:
+    """That a job has begun, and where to look at it."""
+    return answer(job.plain(), 202, {"Location": f"{PREFIX}/{quote(served.name)}/jobs/{job.id}"})
 
 
 @router.get("/{collection}/jobs", response_model=shapes.JobList, responses=PROBLEMS)
@@ -46,9 +51,9 @@ async def jobs(request: Request, collection: str) -> Response:
 
 @router.get("/{collection}/jobs/{job}", response_model=shapes.Job, responses=PROBLEMS)
 async def one(request: Request, collection: str, job: str) -> Response:
-    """A job, with every file that it could not index."""
+    """A job, with every file that it could do nothing with."""
     served: Served = request.app.state.gallery.of(collection)
-    return answer(served.jobs.get(job).plain(skipped=True))
+    return answer(served.jobs.get(job).plain(whole=True))
 
 
 @router.post("/{collection}/jobs/{job}/cancel", status_code=202, response_model=shapes.Job, responses=PROBLEMS)

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from imagekin import escape
-from imagekin.server import originals, thumbnails
-from imagekin.server.answers import PREFIX
+from imagekin.server import originals, ranges, thumbnails
+from imagekin.server.answers import PREFIX, matches
 from imagekin.server.gallery import Served
 from imagekin.server.originals import Original
 from imagekin.server.problems import Problem
@@ -36,6 +36,8 @@ _PICTURE: Final[dict[int | str, dict[str, Any]]] = {
 }
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {kind: {} for kind in originals.TYPES.values()}, "description": "The file."},
+    206: {"content": {kind: {} for kind in originals.TYPES.values()}, "description": "A part of the file."},
+    416: {**PROBLEMS[400], "description": "the part that is asked for lies beyond the file"},
     304: {"description": "It is as it was."},
 }
 
@@ -53,31 +55,40 @@ async def thumbnail(request: Request, collection: str, id: Id, size: Size = 256,
         item = await _item(served, id)
         digest = item.hash
         tag = f'"{small.key(digest, size, kind)}"'
-        if not _matches(request, tag):
+        if not matches(request, tag):
             data = await small.get(item, size, kind)
     headers = {
         "ETag": f'"{small.key(digest, size, kind)}"',
         "Vary": "Accept",
         "Cache-Control": FOREVER if v == digest else ASK_AGAIN,
     }
-    if data is None or _matches(request, headers["ETag"]):
+    if data is None or matches(request, headers["ETag"]):
         return Response(None, 304, headers)
     return Response(data, 200, headers, media_type=kind.type)
 
 
 @router.get("/{collection}/items/{id}/original", response_class=Response, responses=PROBLEMS | _FILE)
 async def original(request: Request, collection: str, id: Id) -> Response:
-    """The file of an item as it was indexed, to be saved."""
+    """The file of an item as it was indexed, to be saved; or the part of it that ``Range`` names."""
     served: Served = request.app.state.gallery.of(collection)
     item = await _item(served, id)
     tag = f'"{item.hash}"'
     file = await served.reading.run(_opened, served, item)
     headers = {"ETag": tag, "Cache-Control": ASK_AGAIN, "Content-Disposition": _disposition(item.path)}
-    if _matches(request, tag):
+    headers["Accept-Ranges"] = "bytes"
+    if matches(request, tag):
         file.file.close()
         return Response(None, 304, headers)
-    headers["Content-Length"] = str(file.size)
-    return StreamingResponse(_streamed(served, file), 200, headers, media_type=file.type)
+    try:
+        part = ranges.wanted(request.headers.get("range"), request.headers.get("if-range"), tag, file.size)
+    except Problem:
+        file.file.close()
+        raise
+    headers["Content-Length"] = str(file.size if part is None else len(part))
+    if part is not None:
+        headers["Content-Range"] = ranges.told(part, file.size)
+    status = 200 if part is None else 206
+    return StreamingResponse(_streamed(served, file, part), status, headers, media_type=file.type)
 
 
 async def _item(served: Served, id: int) -> Item:
@@ -91,21 +102,13 @@ def _opened(served: Served, item: Item) -> Original:
     return originals.opened(item, served.collection.roots())
 
 
-async def _streamed(served: Served, file: Original) -> AsyncIterator[bytes]:
-    chunks = file.chunks()
+async def _streamed(served: Served, file: Original, part: range | None) -> AsyncIterator[bytes]:
+    chunks = file.chunks(part)
     try:
         while chunk := await served.reading.within(next, chunks, b""):
             yield chunk
     finally:
         file.file.close()
-
-
-def _matches(request: Request, tag: str) -> bool:
-    """Whether the browser has this already (RFC 9110, 13.1.2: compared weakly)."""
-    given = request.headers.get("if-none-match")
-    if given is None:
-        return False
-    return given.strip() == "*" or tag in {each.strip().removeprefix("W/") for each in given.split(",")}
 
 
 def _disposition(path: str) -> str:
