@@ -146,6 +146,7 @@ def test_another_field_may_come_first(tmp_path: Path) -> None:
 
 COUNT = 100_000
 HAS_WEBGL = "!!document.createElement('canvas').getContext('webgl')"
+QUICK_WEBGL = "!!document.createElement('canvas').getContext('webgl', {failIfMajorPerformanceCaveat: true})"
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +174,7 @@ def lonely(made: Content) -> int:
     return int(far[len(far) // 2])
 
 
-@pytest.mark.parametrize("way", ["", "#canvas"])
+@pytest.mark.parametrize("way", ["#webgl", "#canvas"])
 def test_a_hundred_thousand_pictures(
     browser: Browser, large: tuple[Content, Path], way: str, record_property: Any
 ) -> None:
@@ -181,7 +182,7 @@ def test_a_hundred_thousand_pictures(
     browser.open(path, hash=way)
     browser.until("window.imagekinMap && imagekinMap.frames.length > 0")
     assert browser.run("imagekinMap.count") == COUNT
-    assert browser.run("imagekinMap.webgl") is (way == "" and browser.run(HAS_WEBGL))
+    assert browser.run("imagekinMap.webgl()") is (way == "#webgl" and browser.run(HAS_WEBGL))
     row = lonely(made)
     source = int(payload.spatial(made.made.xy)[row])
     browser.run(f"imagekinMap.look(...{made.made.xy[source].tolist()}, imagekinMap.view.whole * 60)")
@@ -226,6 +227,12 @@ def test_hostile_names_stay_text(browser: Browser, small: Path) -> None:
     assert browser.run("document.querySelectorAll('img').length") == 0
     assert browser.run("document.scripts.length") == 3
     assert browser.faults == []
+
+
+def test_webgl_is_used_where_it_is_quick(browser: Browser, small: Path) -> None:
+    browser.open(small)
+    browser.until("window.imagekinMap && imagekinMap.frames.length > 0")
+    assert browser.run("imagekinMap.webgl()") is browser.run(QUICK_WEBGL)
 
 
 def typed(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -34,7 +35,11 @@ if TYPE_CHECKING:
 NEIGHBOURS: Final = 12
 """Nearest pictures that a click shows."""
 
-_SCRIPTS: Final = ("data.js", "points.js", "space.js", "looks.js", "view.js", "hand.js", "panel.js")
+_DRAWING: Final = ("colours.js", "points.js", "space.js", "tiles.js", "names.js", "plane.js", "hand.js")
+"""Modules of the folder ``plane``, which the server's page loads as they are; each after those that it imports."""
+
+_SCRIPTS: Final = ("data.js", "looks.js", "view.js", "panel.js")
+_MODULE: Final = re.compile(r"^(?:import [^;]*;\n|export (?=const |class ))", re.MULTILINE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +138,7 @@ def save(content: Content, path: str | os.PathLike[str]) -> Path:
 
 def _lines(content: Content) -> Iterator[str]:
     made = content.made
-    script, style = "".join(map(_asset, _SCRIPTS)), _asset("page.css")
-    script = f'"use strict";\n{script}'
+    script, style = _script(), _asset("page", "page.css")
     policy = (
         f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'"
@@ -148,7 +152,7 @@ def _lines(content: Content) -> Iterator[str]:
     notes = " ".join([*made.notes, *content.notes])
     head += f"<p>{safe(notes)}</p>" if notes else ""
     pictures = content.sheets is not None
-    text = _asset("page.html").replace("@head@", head).replace("@pictures@", "" if pictures else "hidden")
+    text = _asset("page", "page.html").replace("@head@", head).replace("@pictures@", "" if pictures else "hidden")
     yield text.replace("@label@", f"Map of {len(made):,} pictures")
     yield f'<script type="application/json" id="data">{payload.as_json(_data(content))}</script>'
     for sheet in content.sheets.files if content.sheets is not None else ():
@@ -170,8 +174,14 @@ def _data(content: Content) -> dict[str, object]:
     }
 
 
-def _asset(name: str) -> str:
-    return files("imagekin.maps").joinpath("page", name).read_text(encoding="utf-8")
+def _script() -> str:
+    """All scripts as one, as a page that may load nothing needs it: modules share its scope."""
+    drawing = "".join(_asset("plane", name) for name in _DRAWING)
+    return f'"use strict";\n{_MODULE.sub("", drawing)}' + "".join(_asset("page", name) for name in _SCRIPTS)
+
+
+def _asset(folder: str, name: str) -> str:
+    return files("imagekin.maps").joinpath(folder, name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

@@ -36,8 +36,14 @@ class Page:
 
 
 def load(folder: Traversable | None = None) -> dict[str, Page]:
-    """The files of the page by their name below its folder: ``index.html``, ``views/map.js``."""
-    return dict(_loaded(folder if folder is not None else files("imagekin") / "web", ""))
+    """The files of the page by their name below its folder: ``index.html``, ``js/views/map.js``.
+
+    Unless another *folder* is given, what draws maps is among them as ``plane/…``: pages of maps share it.
+    """
+    if folder is not None:
+        return dict(_loaded(folder, ""))
+    package = files("imagekin")
+    return dict(_loaded(package / "web", "") + _loaded(package / "maps" / "plane", "plane/"))
 
 
 def _loaded(folder: Traversable, before: str) -> list[tuple[str, Page]]:

@@ -72,15 +72,9 @@ const sheetOf = (row, whenReady) => {
   return { image: sheet.image, x: (place % given.across) * given.side, y: Math.floor(place / given.across) * given.side };
 };
 
-// Width and height of a picture as large as fits into a square.
-const fit = (row, side) => {
-  const shape = shapes[row];
-  return shape >= 1 ? [side, Math.max(1, side / shape)] : [Math.max(1, side * shape), side];
-};
-
 const paint = (canvas, row, side) => {
   const ratio = window.devicePixelRatio || 1;
-  const [width, height] = fit(row, side);
+  const [width, height] = fitted(shapes[row], side);
   canvas.style.width = `${width}px`;
   canvas.style.height = `${height}px`;
   canvas.width = Math.round(width * ratio);

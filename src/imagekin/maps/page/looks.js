@@ -1,27 +1,23 @@
 // Colours of points: by the chosen field, lit or pale by legend, search and selection.
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const paper = () => (dark.matches ? [24, 24, 26] : [251, 251, 250]);
-const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-const css = (parts) => `rgb(${parts.map(Math.round).join(" ")})`;
-
-// On a dark ground colours are drawn towards white, or the deepest would be lost.
-const onGround = (parts) => (dark.matches ? parts.map((part) => part + (255 - part) * 0.32) : parts);
+const darkness = matchMedia("(prefers-color-scheme: dark)");
+const dark = () => darkness.matches;
+const shown = (hex) => onGround(rgb(hex), dark());
 
 const classColour = (field, code) =>
-  onGround(rgb(code < 0 ? given.none : given.palette[field.looks[code] % given.palette.length]));
+  shown(code < 0 ? given.none : given.palette[field.looks[code] % given.palette.length]);
 
 const rampColour = (share) => {
   const place = Math.min(Math.max(share, 0), 1) * (given.ramp.length - 1);
   const at = Math.min(Math.floor(place), given.ramp.length - 2);
   const [from, to] = [rgb(given.ramp[at]), rgb(given.ramp[at + 1])];
-  return onGround(from.map((part, channel) => part + (to[channel] - part) * (place - at)));
+  return onGround(from.map((part, channel) => part + (to[channel] - part) * (place - at)), dark());
 };
 
 const colourOf = (field, row) => {
-  if (!field) return onGround(rgb(given.accent));
+  if (!field) return shown(given.accent);
   if (field.kind === "class") return classColour(field, field.codes[row]);
   const value = field.values[row];
-  if (!Number.isFinite(value)) return onGround(rgb(given.none));
+  if (!Number.isFinite(value)) return shown(given.none);
   return rampColour(field.high > field.low ? (value - field.low) / (field.high - field.low) : 0.5);
 };
 
@@ -30,16 +26,12 @@ const state = {
   only: new Set(),      // classes that the legend isolates
   found: null,          // rows that the search found, as flags
   chosen: -1,           // the picture that was clicked
-  hovered: -1,
 };
-
-const tints = new Uint8Array(3 * count);
-const states = new Uint8Array(count);
 
 const matches = (row) =>
   (!state.only.size || state.only.has(state.field.codes[row])) && (!state.found || state.found[row] === 1);
 
-const tint = () => {
+const tint = (tints) => {
   for (let row = 0; row < count; row++) {
     const parts = colourOf(state.field, row);
     tints[3 * row] = parts[0];
@@ -48,7 +40,7 @@ const tint = () => {
   }
 };
 
-const light = () => {
+const light = (states) => {
   if (state.chosen >= 0) {
     states.fill(1);
     states[state.chosen] = 2;

@@ -3,7 +3,8 @@ const say = (text) => { $("said").textContent = text; };
 
 const choose = (row, go = false) => {
   state.chosen = row;
-  forget();
+  plane.hovered = -1;
+  card.hidden = true;
   relook();
   $("chosen").hidden = row < 0;
   $("help").hidden = row >= 0;
@@ -25,7 +26,7 @@ const choose = (row, go = false) => {
   $("near").replaceChildren(...found.map((each) => button(each.row, `${(100 * each.similarity).toFixed(0)} %`)));
   $("nearest").textContent = found.length ? `Its ${found.length} nearest pictures` : "";
   say(`${path(row)}; ${found.length} nearest pictures are listed.`);
-  if (go) fly(places[2 * row], places[2 * row + 1], Math.max(view.scale, 3 * view.whole));
+  if (go) plane.fly(places[2 * row], places[2 * row + 1], Math.max(view.scale, 3 * view.whole));
 };
 
 const button = (row, remark) => {
@@ -39,8 +40,8 @@ const button = (row, remark) => {
   made_.append(made("span", name), made("small", remark));
   made_.setAttribute("aria-label", `${path(row)}, ${remark}`);
   made_.addEventListener("click", () => choose(row, true));
-  made_.addEventListener("pointerenter", () => { state.hovered = row; redraw(); });
-  made_.addEventListener("pointerleave", () => { state.hovered = -1; redraw(); });
+  made_.addEventListener("pointerenter", () => { plane.hovered = row; plane.redraw(); });
+  made_.addEventListener("pointerleave", () => { plane.hovered = -1; plane.redraw(); });
   const item = made("li");
   item.append(made_);
   return item;
@@ -138,7 +139,8 @@ const isolate = (code, more) => {
 const recolour = () => {
   legend();
   $("legend").classList.remove("some");
-  tint();
+  tint(plane.tints);
+  card.dataset.row = "";
   relook();
 };
 
@@ -150,21 +152,22 @@ $("field").addEventListener("change", (event) => {
   if (state.chosen >= 0) choose(state.chosen);
 });
 $("all").addEventListener("click", () => { state.only.clear(); recolour(); });
-$("close").addEventListener("click", () => { choose(-1); over.focus(); });
-$("names").addEventListener("change", redraw);
-$("pictures").addEventListener("change", redraw);
-$("closer").addEventListener("click", () => zoom(1.6));
-$("farther").addEventListener("click", () => zoom(1 / 1.6));
-$("whole").addEventListener("click", () => fly(0, 0, view.whole));
-dark.addEventListener("change", () => { recolour(); if (state.chosen >= 0) choose(state.chosen); });
-new ResizeObserver(resize).observe(stage);
+$("close").addEventListener("click", () => { choose(-1); plane.over.focus(); });
+$("names").addEventListener("change", () => plane.redraw());
+$("pictures").addEventListener("change", showPictures);
+$("closer").addEventListener("click", () => plane.zoom(1.6));
+$("farther").addEventListener("click", () => plane.zoom(1 / 1.6));
+$("whole").addEventListener("click", () => plane.home());
+darkness.addEventListener("change", () => { recolour(); if (state.chosen >= 0) choose(state.chosen); });
+new Hand(plane, { hover, choose: (row) => choose(row) }, { Escape: () => choose(-1) });
 
-resize();
+showPictures();
 recolour();
 
 // For whoever measures or steers the page from outside.
 globalThis.imagekinMap = Object.freeze({
-  count, frames, view, state, look, onScreen, neighbours, path, choose, draw,
-  tiles: () => tiles, matching: () => states.reduce((sum, each) => sum + (each === 2), 0),
-  webgl: points instanceof GlPoints,
+  count, frames: plane.frames, view, state, neighbours, path, choose, draw: plane.draw,
+  look: plane.look.bind(plane), onScreen: plane.onScreen.bind(plane),
+  tiles: () => plane.tiles, matching: () => plane.states.reduce((sum, each) => sum + (each === 2), 0),
+  webgl: () => "gl" in plane.points,
 });
