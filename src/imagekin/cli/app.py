@@ -17,9 +17,11 @@ from imagekin.errors import ImagekinError
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "index": ("index", "Index folders of pictures, or what changed in them."),
     "search": ("search", "Find the pictures that look like one picture."),
+    "compare": ("compare", "Show where two pictures agree."),
     "info": ("info", "Say what a collection holds."),
     "list": ("listing", "List the pictures of a collection."),
     "remove": ("remove", "Take pictures out of a collection; the files stay."),
+    "tag": ("tag", "Give pictures words of your own, or see who may deserve one."),
     "dupes": ("dupes", "Find duplicates, and link, move or delete them."),
     "have": ("have", "Say whether pictures are in the collection."),
     "evaluate": ("evaluate", "Measure how good the neighbours are, by labels or by edits."),

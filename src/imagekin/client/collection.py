@@ -15,10 +15,9 @@ from imagekin.client import comparing, wire
 from imagekin.client.findings import RemoteFindings
 from imagekin.client.tagging import RemoteTags
 from imagekin.collection import Collection, Folder
-from imagekin.comparing import Comparison
 from imagekin.errors import InputError, MissingPackageError, StoreError, UnsupportedError
 from imagekin.progress import Progress
-from imagekin.query import Crop, Query
+from imagekin.query import Query
 from imagekin.types import Hit, Ids, Item, Report, Skipped
 
 VARIABLE: Final = "IMAGEKIN_TOKEN"
@@ -28,7 +27,7 @@ PICTURES: Final = 16
 TRIES: Final = 6
 
 
-class Client(RemoteTags, RemoteFindings, Collection):
+class Client(RemoteTags, RemoteFindings, comparing.RemoteComparisons, Collection):
     """A collection that ``imagekin serve`` serves; made by ``imagekin.open("http://host:7700/photos")``.
 
     It has the methods of a collection on this machine, except those that need its vectors or its files.
@@ -201,10 +200,6 @@ class Client(RemoteTags, RemoteFindings, Collection):
         many = queries.is_many(query)
         found = self._by_pictures(list(query) if many else [query], chosen)  # type: ignore[arg-type,list-item]
         return found if many else found[0]
-
-    def compare(self, query: Query | int, hit: Query | int, *, crop: Crop | None = None) -> Comparison:
-        """Where two pictures agree, as for a collection on this machine; files are read here and sent."""
-        return comparing.compare(self, query, hit, crop)
 
     def close(self) -> None:
         """Release the connections."""

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagekin.distance import as_vectors, normalized
-from imagekin.errors import InputError, ModelError
+from imagekin.errors import InputError, ModelError, UnsupportedError
 from imagekin.types import Pixels, Vectors
 
 Picture: TypeAlias = "Image.Image | Pixels"
 """What an embedder takes: a Pillow image, or an RGB array ``(height, width, 3)`` of uint8."""
+
+_SLACK: Final = 0.05
+"""How far the places' sum may be from a vector of length 1: what rounding in a quantised pooling comes to."""
 
 _RESAMPLE: Final = {
     "nearest": Image.Resampling.NEAREST,
@@ -81,11 +84,29 @@ class Recipe:
         left, top = (width - across) / 2, (height - down) / 2
         return left, top, left + across, top + down
 
+    def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """What the network sees of a picture of this size: x, y, width, height as fractions of the picture's sides.
+
+        A border that is added (``pad``) lies outside of the picture, below 0 and above 1.
+        """
+        if self.mode == "pad":
+            (across, down), corner = self._placed(width, height)
+            return -corner[0] / across, -corner[1] / down, self.width / across, self.height / down
+        if self.mode == "squash":
+            return 0.0, 0.0, 1.0, 1.0
+        left, top, right, bottom = self._centre(width, height)
+        return left / width, top / height, (right - left) / width, (bottom - top) / height
+
+    def _placed(self, width: int, height: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Size and corner of a picture within its border."""
+        scale = min(self.width / width, self.height / height)
+        across, down = max(1, round(width * scale)), max(1, round(height * scale))
+        return (across, down), ((self.width - across) // 2, (self.height - down) // 2)
+
     def _padded(self, image: Image.Image, resample: Image.Resampling) -> Image.Image:
-        scale = min(self.width / image.width, self.height / image.height)
-        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        size, corner = self._placed(image.width, image.height)
         canvas = Image.new("RGB", (self.width, self.height), self.fill)
-        canvas.paste(image.resize(size, resample), ((self.width - size[0]) // 2, (self.height - size[1]) // 2))
+        canvas.paste(image.resize(size, resample), corner)
         return canvas
 
 
@@ -144,6 +165,21 @@ class Embedder(ABC):
         parts = [self._checked(batch[at : at + self.batch_size]) for at in range(0, len(batch), self.batch_size)]
         return np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)
 
+    def parts(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        """What each place of pictures adds to their vectors: ``(n, rows, columns, dim)`` float32.
+
+        The sum over rows and columns is what ``embed`` gives, so that the similarity with another vector is the sum of
+        the places' own products with it (Stylianou, Souvenir and Pless, "Visualizing Deep Similarity Networks", WACV
+        2019).  What belongs to no place, such as a bias or the rounding of a quantised pooling, is shared out evenly.
+
+        Raises:
+            UnsupportedError: the network does not end in a mean over places and linear steps.
+            InputError: something in *pictures* is not an RGB picture.
+            ModelError: its places do not add up to its vectors.
+        """
+        parts = [self._parts(self.prepare(picture)[None]) for picture in pictures]
+        return np.concatenate(parts) if parts else np.empty((0, 1, 1, self.dim), np.float32)
+
     def embed_text(self, texts: Sequence[str]) -> Vectors:
         """Embed texts into the same space: ``(n, dim)``; only where ``takes_text``."""
         raise ModelError(f"{self.name} has no text tower; it embeds pictures only.")
@@ -151,6 +187,28 @@ class Embedder(ABC):
     @abstractmethod
     def _embed(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
         """Run the network on 1…batch_size prepared pictures: ``(b, height, width, 3)`` uint8 to ``(b, dim)``."""
+
+    def _cells(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
+        """Features whose mean over rows and columns has the direction of what ``_embed`` gives: ``(b, r, c, dim)``."""
+        raise UnsupportedError(
+            f"{self.name} does not tell what each place of a picture adds to its vector; use a model that does, such "
+            "as the built-in one."
+        )
+
+    def _parts(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        cells = self._cells(batch)
+        if cells.ndim != 4 or cells.shape[::3] != (len(batch), self.dim):
+            raise ModelError(f"{self.name} gives places of shape {cells.shape}, not (n, rows, columns, {self.dim}).")
+        whole = self._checked(batch).astype(np.float64)
+        means = cells.mean(axis=(1, 2), dtype=np.float64)
+        lengths = np.linalg.norm(means, axis=1)
+        lengths[lengths == 0] = 1
+        rest = whole - means / lengths[:, None]
+        if not (np.linalg.norm(rest, axis=1) <= _SLACK).all():
+            raise ModelError(f"the places of {self.name} do not add up to its vectors, so they say nothing about them.")
+        scaled = cells / lengths[:, None, None, None] + rest[:, None, None, :]
+        parts: NDArray[np.float32] = (scaled / (cells.shape[1] * cells.shape[2])).astype(np.float32)
+        return parts
 
     def _checked(self, batch: NDArray[np.uint8]) -> Vectors:
         try:

@@ -17,7 +17,7 @@ def constants(graph: onnx.GraphProto) -> set[str]:
     """Names of the tensors that do not depend on the picture."""
     names = {tensor.name for tensor in graph.initializer} | {tensor.values.name for tensor in graph.sparse_initializer}
     for node in graph.node:
-        if all(name in names for name in _reads(node) if name):
+        if all(name in names for name in reads(node) if name):
             names.update(node.output)
     return names
 
@@ -87,9 +87,9 @@ def keep_only(model: onnx.ModelProto, output: str) -> None:
         index = waiting.pop()
         if index not in needed:
             needed.add(index)
-            waiting.extend(makers[name] for name in _reads(graph.node[index]) if name in makers)
+            waiting.extend(makers[name] for name in reads(graph.node[index]) if name in makers)
     nodes = [node for index, node in enumerate(graph.node) if index in needed]
-    read = {name for node in nodes for name in _reads(node)}
+    read = {name for node in nodes for name in reads(node)}
     weights = [tensor for tensor in graph.initializer if tensor.name in read]
     declared = [value for value in graph.output if value.name == output]
     _replace(graph.node, nodes)
@@ -103,12 +103,12 @@ def _replace(field: object, values: Iterable[object]) -> None:
     field.extend(copies)  # type: ignore[attr-defined]
 
 
-def _reads(node: onnx.NodeProto) -> Iterator[str]:
+def reads(node: onnx.NodeProto) -> Iterator[str]:
     """What a node reads, including what graphs inside it take from outside."""
     yield from node.input
     for attribute in node.attribute:
         inner = [attribute.g] if attribute.type == onnx.AttributeProto.GRAPH else attribute.graphs
         for graph in inner:
             for child in graph.node:
-                yield from _reads(child)
+                yield from reads(child)
             yield from (value.name for value in graph.output)

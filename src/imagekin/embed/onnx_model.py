@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,8 +17,9 @@ from numpy.typing import NDArray
 from imagekin.embed.base import Embedder, Recipe
 from imagekin.embed.onnx_cut import describe, input_of_layer, keep_only, pictures_input
 from imagekin.embed.onnx_file import read_model
-from imagekin.embed.runtime import open_session, run
-from imagekin.errors import InputError, ModelError
+from imagekin.embed.places import Places, as_cells
+from imagekin.embed.runtime import open_session, run_in_steps
+from imagekin.errors import InputError, ModelError, UnsupportedError
 
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
@@ -120,11 +123,15 @@ class OnnxEmbedder(Embedder):
                 "); put the first one back, or index the folders into another collection."
             )
         self._session = open_session(model.SerializeToString(), threads)
+        self._digest, self._threads, self._lock = digest, threads, threading.Lock()
+        self._apart: Places | None = None
         self._dtype = _TYPES.get(self._session.get_inputs()[0].type)
         self._check_options(preprocessing)
         batch = self._input.type.tensor_type.shape.dim[0].dim_value
         self._fixed = batch if batch > 0 else None
-        self.dim = int(self._pool(self._run(np.zeros((1, *self.input_size, 3), np.uint8))).shape[1])
+        answer = self._run(np.zeros((1, *self.input_size, 3), np.uint8))
+        self._shape = answer.shape
+        self.dim = int(self._pool(answer).shape[1])
 
     def _key(self, digest: str) -> str:
         """The fingerprint, which needs no run of the model."""
@@ -147,19 +154,35 @@ class OnnxEmbedder(Embedder):
 
     def _run(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
         """The network's answers, in as many calls as its batch size needs."""
-        step = self._fixed or len(batch)
-        answers = []
-        for at in range(0, len(batch), step):
-            part = batch[at : at + step]
-            if len(part) < step:
-                part = np.concatenate([part, np.zeros((step - len(part), *part.shape[1:]), np.uint8)])
-            answer = np.asarray(run(self._session, self._input.name, self._tensor(part), self._output))
-            if answer.ndim == 0 or len(answer) != step:
-                raise ModelError(
-                    f"{self._output!r} has shape {answer.shape} for {step} pictures; choose another output."
-                )
-            answers.append(answer)
-        return np.concatenate(answers)[: len(batch)]
+        return run_in_steps(self._session, self._tensor(batch), self._output, self._fixed)
+
+    def _cells(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
+        axes = self._places_of_answer()
+        if math.prod(self._shape[axis] for axis in axes) > 1:
+            return as_cells(self._run(batch), axes, self.input_size)
+        places = self._places()
+        return places.cells(
+            run_in_steps(places.session, self._tensor(batch), places.output, self._fixed), self.input_size
+        )
+
+    def _places_of_answer(self) -> tuple[int, ...]:
+        """The axes of the network's answer that ``_pool`` averages."""
+        if len(self._shape) == 3 and self.pooling == "cls":
+            raise UnsupportedError(
+                f"where pictures agree cannot be told of {self.name}: its vector is that of one token, not a mean over "
+                "places; pooling='mean' has one."
+            )
+        return _spatial(self._shape, self.layout) if len(self._shape) == 4 else (1,) if len(self._shape) == 3 else ()
+
+    def _places(self) -> Places:
+        """The network taken apart, from its file, which must still be what it was."""
+        with self._lock:
+            if self._apart is None:
+                model, digest = read_model(self.path)
+                if digest != self._digest:
+                    raise ModelError(f"{self.path} has changed since it was opened; open the collection again.")
+                self._apart = Places(model, self._output, threads=self._threads, step=self._fixed)
+            return self._apart
 
     def _tensor(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
         if self._dtype == np.uint8:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imagekin.embed.base import Embedder, Recipe
-from imagekin.errors import InputError
+from imagekin.errors import InputError, UnsupportedError
+
+_MOST: Final = 32
+"""Pixels a side from which a vector for each of them would be too much."""
 
 
 class PixelEmbedder(Embedder):
@@ -38,3 +41,15 @@ class PixelEmbedder(Embedder):
         flat = batch.reshape(len(batch), -1).astype(np.float32)
         flat -= flat.mean(axis=1, keepdims=True)
         return np.concatenate([flat, np.ones((len(batch), 1), np.float32)], axis=1)
+
+    def _cells(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
+        """Each pixel has its own three numbers, and the last one is of all of them."""
+        side = self.recipe.width
+        if side > _MOST:
+            raise UnsupportedError(f"{self.name} tells places apart up to side={_MOST}; choose a smaller one.")
+        places, vectors = side * side, self._embed(batch)
+        cells = np.zeros((len(batch), places, self.dim), np.float32)
+        own = np.arange(3 * places).reshape(places, 3)
+        cells[:, np.arange(places)[:, None], own] = places * vectors[:, own]
+        cells[..., -1] = vectors[:, -1:]
+        return cells.reshape(len(batch), side, side, self.dim)

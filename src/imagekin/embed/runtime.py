@@ -7,6 +7,9 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from imagekin.errors import InputError, ModelError
 
 MAX_THREADS: Final = 256
@@ -58,6 +61,24 @@ def run(session: Any, name: str, batch: Any, output: str) -> Any:
         return session.run([output], {name: batch})[0]
     except Exception as error:  # as above
         raise ModelError(f"the model failed on a batch of shape {batch.shape}: {_first_line(error)}") from error
+
+
+def run_in_steps(session: Any, batch: NDArray[Any], output: str, step: int | None = None) -> NDArray[Any]:
+    """One output of *session* for its single input, in calls of *step* rows each; None for one call.
+
+    Raises:
+        ModelError: the runtime fails, or answers with another number of rows.
+    """
+    step, name, answers = step or len(batch), session.get_inputs()[0].name, []
+    for at in range(0, len(batch), step):
+        part = batch[at : at + step]
+        if len(part) < step:
+            part = np.concatenate([part, np.zeros((step - len(part), *part.shape[1:]), part.dtype)])
+        answer = np.asarray(run(session, name, np.ascontiguousarray(part), output))
+        if answer.ndim == 0 or len(answer) != step:
+            raise ModelError(f"{output!r} has shape {answer.shape} for {step} pictures; choose another output.")
+        answers.append(answer)
+    return np.concatenate(answers)[: len(batch)]
 
 
 def _first_line(error: Exception) -> str:

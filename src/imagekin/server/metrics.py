@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SIZES: Final = (1, 2, 4, 8, 16, 32)
 
-STAGES: Final = ("decode", "embed", "search", "fetch", "thumbnail")
+STAGES: Final = ("decode", "embed", "search", "fetch", "thumbnail", "compare")
 """What a request's time is spent on, as ``imagekin_stage_seconds`` tells them apart."""
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"

@@ -15,6 +15,7 @@ from imagekin.collection import Collection
 from imagekin.embed.base import Embedder
 from imagekin.query import Crop
 from imagekin.searching import Wish
+from imagekin.server import originals
 from imagekin.server.batches import Batches
 from imagekin.server.metrics import Metrics
 from imagekin.server.workers import Workers
@@ -60,12 +61,25 @@ class Searches:
             blank = np.zeros((1, *embedder.input_size, 3), np.uint8)
             self._collection.store.search(embedder.embed_prepared(blank), 1)
 
-    async def pictures(self, sources: Sequence[bytes], wanted: Wish, *, crop: Crop | None = None) -> Found:
-        """Search by the bytes of image files.
+    async def pictures(
+        self,
+        sources: Sequence[bytes | int],
+        wanted: Wish,
+        *,
+        crop: Crop | None = None,
+        own: Sequence[int] | None = None,
+    ) -> Found:
+        """Search by the bytes of image files, or by the files of items.
+
+        Args:
+            sources: what was sent, or ids.
+            wanted: the wish.
+            crop: search by this region of each.
+            own: for each the item that is left out of its answer, or None.
 
         Raises:
             ImageError: one of them cannot be read.
-            Problem: 429, too many are being decoded.
+            Problem: 429, too many are being decoded; 403, 404 or 409, an item's file is not as it was indexed.
         """
         seconds: dict[str, float] = {}
         with self.decoding.place(len(sources)):
@@ -74,7 +88,9 @@ class Searches:
                 prepared = np.stack(await asyncio.gather(*jobs))
             with self._metrics.stage("embed", seconds):
                 vectors = await self._batches.embed(prepared)
-        return await self._nearest(vectors, wanted, seconds)
+        with self._metrics.stage("search", seconds):
+            hits = await self.comparing.run(searching.nearest, self._collection.store, vectors, wanted, own)
+        return Found(hits, seconds)
 
     async def urls(self, urls: Sequence[str], wanted: Wish, *, crop: Crop | None = None) -> Found:
         """Search by pictures that are fetched; whether they may be is the caller's decision.
@@ -101,16 +117,14 @@ class Searches:
         for each in (self.decoding, self.comparing, self.fetching, self._batches):
             each.close()
 
-    async def _nearest(self, vectors: Vectors, wanted: Wish, seconds: dict[str, float]) -> Found:
-        with self._metrics.stage("search", seconds):
-            hits = await self.comparing.run(searching.nearest, self._collection.store, vectors, wanted)
-        return Found(hits, seconds)
-
-    def _prepared(self, source: bytes, crop: Crop | None) -> Pixels:
-        """A file's bytes as the network takes them, in a thread."""
+    def _prepared(self, source: bytes | int, crop: Crop | None) -> Pixels:
+        """A picture as the network takes it, in a thread."""
         embedder = self._model()
-        target = None if crop is not None else embedder.recipe.decode_side
-        photo = images.load(source, target=target, limits=images.UPLOAD)
+        if isinstance(source, bytes):
+            data, limits = source, images.UPLOAD
+        else:
+            data, limits = originals.content(self._collection.store, source), images.LOCAL
+        photo = queries.photo(data, embedder=embedder, crop=crop, limits=limits)
         return embedder.prepare(photo.image if crop is None else queries.cut(photo, crop))
 
     def _model(self) -> Embedder:

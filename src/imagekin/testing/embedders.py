@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from imagekin.embed.base import Embedder
-from imagekin.errors import InputError
+from imagekin.errors import InputError, UnsupportedError
 from imagekin.types import Pixels, Vectors
 
 TOLERANCE: Final = 1e-3
@@ -143,6 +143,21 @@ def check_bad_input(embedder: Embedder) -> None:
         _refuses(partial(embedder.embed_prepared, batch), f"embed_prepared took {batch.shape}, {batch.dtype}")
 
 
+def check_places(embedder: Embedder) -> None:
+    """What places add to a vector makes up the vector; an embedder that cannot tell says so with UnsupportedError."""
+    pictures = [synthetic_picture(0), synthetic_picture(3, 300, 200)]
+    try:
+        parts = embedder.parts(pictures)
+    except UnsupportedError:
+        return
+    _expect(
+        parts.ndim == 4 and parts.shape[::3] == (2, embedder.dim) and parts.dtype == np.float32,
+        f"parts gave {parts.shape}, {parts.dtype}, not (2, rows, columns, {embedder.dim}), float32",
+    )
+    gap = float(np.abs(parts.sum(axis=(1, 2), dtype=np.float64) - embedder.embed(pictures)).max())
+    _expect(gap < TOLERANCE, f"the places differ from the vector by {gap:.2g} when they are added up")
+
+
 def check_fingerprint(embedder: Embedder, again: Embedder) -> None:
     """Two equal embedders have one fingerprint and give the same vectors."""
     _expect(bool(embedder.fingerprint) and isinstance(embedder.fingerprint, str), "the fingerprint is not a text")
@@ -162,6 +177,7 @@ CHECKS: Final[tuple[Callable[[Embedder], None], ...]] = (
     check_empty,
     check_odd_pictures,
     check_bad_input,
+    check_places,
 )
 
 

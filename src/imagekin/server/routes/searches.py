@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 from starlette.responses import Response
 
 from imagekin import searching
 from imagekin.searching import Wish
-from imagekin.server import forms, shapes
+from imagekin.server import bodies, shapes
 from imagekin.server.answers import PREFIX, answer, hits
 from imagekin.server.gallery import Served
 from imagekin.server.options import Options
@@ -21,17 +19,14 @@ from imagekin.server.searches import Found
 
 router = APIRouter(prefix=PREFIX, tags=["search"])
 
-_LISTS = frozenset({"id", "url", "plus", "minus", "under"})
+_LISTS = frozenset({"id", "url", "plus", "minus", "under", "tag"})
 
 
 def _body() -> dict[str, Any]:
     """The description of the body: the same options as JSON or as fields of a form, which also holds pictures."""
     schema = shapes.Search.model_json_schema()
-    image = {"type": "array", "items": {"type": "string", "format": "binary"}, "maxItems": 16, "minItems": 1}
     options = {name: each for name, each in schema["properties"].items() if name not in ("id", "url")}
-    form = {"type": "object", "required": ["image"], "properties": {"image": image, **options}}
-    content = {"application/json": {"schema": schema}, "multipart/form-data": {"schema": form}}
-    return {"requestBody": {"required": True, "content": content}}
+    return bodies.described(shapes.Search, form={"properties": options}, pictures=16)
 
 
 @router.post("/{collection}/search", response_model=shapes.Results, openapi_extra=_body(), responses=PROBLEMS)
@@ -57,6 +52,9 @@ async def _found(served: Served, wanted: shapes.Search, wish: Wish, pictures: li
         return await served.searches.urls(wanted.url, wish, crop=wanted.crop)
     if not wanted.id and not wanted.plus:
         raise Problem(422, "a search needs a picture (image), an item (id), a URL (url), or items to be like (plus).")
+    if wanted.id and wanted.crop is not None:
+        own = wanted.id if wanted.exclude_self else None
+        return await served.searches.pictures(wanted.id, wish, crop=wanted.crop, own=own)
     return await served.searches.items(wanted.id or [], wish, exclude_self=wanted.exclude_self)
 
 
@@ -69,37 +67,7 @@ def _wish(served: Served, wanted: shapes.Search) -> Wish:
 
 async def _read(request: Request) -> tuple[shapes.Search, list[bytes]]:
     """The options of a request and the pictures that it brings."""
-    kind = request.headers.get("content-type", "")
-    plain = kind.partition(";")[0].strip().lower()
-    if plain == "application/json":
-        return _parsed(await request.body()), []
-    if plain != "multipart/form-data":
-        raise Problem(415, "a search is sent as application/json, or with pictures as multipart/form-data.")
-    form = await forms.read(request.stream(), kind)
-    if not form.pictures:
-        raise Problem(422, "the form has no picture; send one as the field image.")
-    fields: dict[str, Any] = {name: v if name in _LISTS else v[-1] for name, v in form.fields.items()}
-    if len(region := form.fields.get("crop", [])) > 1:  # as four fields, which is how forms have lists
-        fields["crop"] = region
-    wanted = _checked(fields)
-    if wanted.id is not None or wanted.url is not None:
+    wanted, pictures = await bodies.read(request, shapes.Search, lists=_LISTS)
+    if pictures and (wanted.id is not None or wanted.url is not None):
         raise Problem(422, "a form with pictures takes no id and no url; search by one or the other.")
-    return wanted, form.pictures
-
-
-def _parsed(body: bytes) -> shapes.Search:
-    """The options of a JSON body, in which a number is no text and a text no number."""
-    try:
-        return shapes.Search.model_validate_json(body, strict=True)
-    except ValidationError as error:
-        if error.errors()[0]["type"] == "json_invalid":
-            raise Problem(400, "the body is not JSON.") from None
-        raise RequestValidationError(error.errors(include_url=False)) from error
-
-
-def _checked(fields: dict[str, Any]) -> shapes.Search:
-    """The options of a form, in which everything is text."""
-    try:
-        return shapes.Search.model_validate(fields)
-    except ValidationError as error:
-        raise RequestValidationError(error.errors(include_url=False)) from error
+    return wanted, pictures
