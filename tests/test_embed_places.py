@@ -63,6 +63,13 @@ POOLS: dict[str, list[Any]] = {
         node("Concat", "n minus", "to", axis=0),
         node("Reshape", "p to", "y"),
     ],
+    "a shape that the picture has": [
+        node("GlobalAveragePool", "f", "p"),
+        node("Shape", "x", "s"),
+        node("Slice", "s zero one_", "n"),
+        node("Concat", "n minus", "to", axis=0),
+        node("Reshape", "p to", "y"),
+    ],
     "channels last": [
         node("Transpose", "f", "l", perm=[0, 2, 3, 1]), node("ReduceMean", "l", "y", axes=[1, 2], keepdims=0),
     ],
@@ -74,11 +81,15 @@ POOLS: dict[str, list[Any]] = {
     "scaled to length 1": [
         node("ReduceMean", "f", "p", axes=[2, 3], keepdims=0), node("LpNormalization", "p", "y", axis=-1, p=2),
     ],
+    "divided by its length": [
+        node("ReduceMean", "f", "p", axes=[2, 3], keepdims=0), node("ReduceL2", "p", "l", axes=[1]),
+        node("Clip", "l tiny", "c"), node("Shape", "p", "s"), node("Expand", "c s", "e"), node("Div", "p e", "y"),
+    ],
     "averaged outside of the graph": [node("Identity", "f", "y")],
 }  # fmt: skip
 SHAPES = {
     "two": np.array([2, 3]), "flat": np.array([-1, 5]), "zero": np.array([0]), "one_": np.array([1]),
-    "minus": np.array([5]), "line": np.array([0, 5, 64]),
+    "minus": np.array([5]), "line": np.array([0, 5, 64]), "tiny": np.float32(1e-12),
 }  # fmt: skip
 
 
@@ -189,6 +200,8 @@ NOT: dict[str, tuple[list[Any], str]] = {
     "two branches": ([MEAN, node("Neg", "p", "q"),
                       node("Mul", "p q", "y")], "Mul comes before"),
     "a vector that is divided by": ([MEAN, node("Add", "p five", "q"), node("Div", "five q", "y")], "Div comes before"),
+    "the length of another": ([MEAN, node("Add", "p five", "q"), node("ReduceL2", "q", "l", axes=[1]),
+                               node("Div", "p l", "y")], "Div comes before"),
     "whole numbers": ([MEAN, node("Cast", "p", "i", to=TensorProto.INT32),
                        node("Cast", "i", "y", to=TensorProto.FLOAT)], "Cast comes before"),
     "a plug-in's own name": ([MEAN, helper.make_node(
@@ -199,9 +212,6 @@ NOT: dict[str, tuple[list[Any], str]] = {
                                 node("Squeeze", "a ends", "y")], "axes"),
     "a pool of some places": ([node("AveragePool", "f", "p", kernel_shape=[4, 4], strides=[4, 4]),
                                node("Flatten", "p", "y")], "places at a time"),
-    "a look at the picture": ([MEAN, node("Shape", "x", "s"),
-                               node("Slice", "s zero one", "n"), node("Concat", "n minus", "to", axis=0),
-                               node("Reshape", "p to", "y")], "picture itself"),
     "no features": ([node("GlobalAveragePool", "x", "p"), node("Flatten", "p", "y")], "no feature"),
     "bytes to the end": ([node("QuantizeLinear", "f step none", "q"), helper.make_node(
         "QLinearGlobalAveragePool", ["q", "step", "none", "step", "none"], ["g"], domain="com.microsoft"),

@@ -34,7 +34,7 @@ class Odd(PixelEmbedder):
 def test_places_that_do_not_add_up_are_an_error() -> None:
     wrong: list[Any] = [lambda c: c[..., ::-1], lambda c: c[:, :1], lambda c: c * np.nan, np.zeros_like]
     for change in wrong:
-        with pytest.raises(ModelError, match="do not add up"):
+        with pytest.raises(UnsupportedError, match="do not add up"):
             Odd(change).parts([PICTURE])
     for change in (lambda c: c[..., :5], lambda c: c[0], lambda c: c.repeat(2, axis=0)):
         with pytest.raises(ModelError, match="places of shape"):

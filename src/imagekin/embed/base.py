@@ -173,9 +173,10 @@ class Embedder(ABC):
         2019).  What belongs to no place, such as a bias or the rounding of a quantised pooling, is shared out evenly.
 
         Raises:
-            UnsupportedError: the network does not end in a mean over places and linear steps.
+            UnsupportedError: the network does not end in a mean over places and linear steps, or its places do not add
+                up to its vectors.
             InputError: something in *pictures* is not an RGB picture.
-            ModelError: its places do not add up to its vectors.
+            ModelError: its file has changed since it was opened.
         """
         parts = [self._parts(self.prepare(picture)[None]) for picture in pictures]
         return np.concatenate(parts) if parts else np.empty((0, 1, 1, self.dim), np.float32)
@@ -205,7 +206,10 @@ class Embedder(ABC):
         lengths[lengths == 0] = 1
         rest = whole - means / lengths[:, None]
         if not (np.linalg.norm(rest, axis=1) <= _SLACK).all():
-            raise ModelError(f"the places of {self.name} do not add up to its vectors, so they say nothing about them.")
+            raise UnsupportedError(
+                f"where pictures agree cannot be told of {self.name}: its places do not add up to its vectors, which "
+                "are rounded too coarsely, or made otherwise."
+            )
         scaled = cells / lengths[:, None, None, None] + rest[:, None, None, :]
         parts: NDArray[np.float32] = (scaled / (cells.shape[1] * cells.shape[2])).astype(np.float32)
         return parts

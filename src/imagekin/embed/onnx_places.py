@@ -2,7 +2,8 @@
 
 Behind the mean only steps may come that are linear, or add a constant: of such a rest, what it makes of the mean is the
 mean of what it makes of each place.  Quantising and straight back (QuantizeLinear, DequantizeLinear) is rounding and is
-left out; so is a last scaling to length 1, as vectors are scaled anyway.
+left out; so is a last scaling to length 1, as vectors are scaled anyway.  Whoever uses the parts sees whether they add
+up.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ _LINEAR: Final[Mapping[str, tuple[int, ...]]] = {
 }
 """Operators, and by which of their inputs the features may come in; the others must be constant."""
 
-_SHAPING: Final = frozenset({"Squeeze", "Unsqueeze", "Reshape"})
-"""Whose other inputs are shapes, which may be those of the features."""
+_ON_THE_WAY: Final = frozenset({"Clip", "Max", "Add", "Expand"})
+"""What may stand between a vector's length and the division by it."""
 
 _REAL: Final = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
 
@@ -83,7 +84,7 @@ def _walked(graph: onnx.GraphProto, output: str) -> tuple[Mean, list[Step]]:
     nodes, fixed = list(graph.node), constants(graph)
     makers = {name: number for number, node in enumerate(nodes) for name in node.output}
     steps: list[Step] = []
-    at = nodes[makers[output]].input[0] if output in makers and _scales(nodes[makers[output]]) else output
+    at = nodes[makers[output]].input[0] if output in makers and _scales(nodes, makers, output) else output
     for _ in nodes:
         if at not in makers:
             break
@@ -137,10 +138,21 @@ def _values(name: str, graph: onnx.GraphProto) -> list[int]:
     return [] if values is None or values.dtype.kind != "i" else [int(value) for value in values.ravel()[:8]]
 
 
-def _scales(node: Any) -> bool:
-    """Whether a node scales each vector to length 1."""
+def _scales(nodes: Sequence[Any], makers: Mapping[str, int], output: str) -> bool:
+    """Whether *output* is vectors scaled to length 1: by an operator, or divided by their lengths."""
+    node = nodes[makers[output]]
     given = {attribute.name: attribute.i for attribute in node.attribute}
-    return node.op_type == "LpNormalization" and given.get("p", 2) == 2 and given.get("axis", -1) in (1, -1)
+    if node.op_type == "LpNormalization":
+        return given.get("p", 2) == 2 and given.get("axis", -1) in (1, -1)
+    below = node.input[1] if node.op_type == "Div" and len(node.input) == 2 else ""
+    for _ in _ON_THE_WAY:
+        maker = nodes[makers[below]] if below in makers else node
+        if maker.op_type == "ReduceL2":
+            return bool(maker.input[0] == node.input[0])
+        if maker.op_type not in _ON_THE_WAY:
+            return False
+        below = maker.input[0]
+    return False
 
 
 def _features(node: Any, fixed: set[str]) -> int | None:
@@ -148,7 +160,7 @@ def _features(node: Any, fixed: set[str]) -> int | None:
     if node.domain not in ("", "ai.onnx") or node.op_type not in _LINEAR:
         return None
     varying = [at for at, name in enumerate(node.input) if name and name not in fixed]
-    if node.op_type in _SHAPING:
+    if node.op_type == "Reshape":  # its shape may be asked of the features
         varying = varying[:1]
     if node.op_type == "Cast" and not any(attribute.i in _REAL for attribute in node.attribute):
         return None
@@ -156,28 +168,21 @@ def _features(node: Any, fixed: set[str]) -> int | None:
 
 
 def _rest(graph: onnx.GraphProto, mean: Mean, steps: Sequence[Step]) -> onnx.ModelProto:
-    """The steps behind the mean as a model of their own, with the constants and shapes that they need."""
-    nodes, at = list(graph.node), mean.result
+    """The steps behind the mean as a model of their own, with the constants that they need."""
+    nodes, fixed, at = list(graph.node), constants(graph), mean.result
     makers = {name: number for number, node in enumerate(nodes) for name in node.output}
     needed: dict[int, onnx.NodeProto] = {}
-    made = {at}
     for number, place in steps:
-        needed[number] = onnx.NodeProto()
-        needed[number].CopyFrom(nodes[number])
-        needed[number].input[place] = at
+        needed[number] = _step(nodes[number], place, at, fixed)
         at = nodes[number].output[0]
-        made.add(at)
-    read = {name for node in needed.values() for name in reads(node)}
-    waiting = [*read]
+    waiting = [name for node in needed.values() for name in reads(node) if name in fixed]
+    read = {*waiting}
     while waiting:
         name = waiting.pop()
-        if name in makers and name not in made and makers[name] not in needed:
+        if name in makers and makers[name] not in needed:
             needed[makers[name]] = nodes[makers[name]]
             waiting.extend(reads(nodes[makers[name]]))
             read.update(reads(nodes[makers[name]]))
-    weights = {tensor.name for tensor in graph.initializer}
-    if any(value.name in read and value.name not in weights for value in graph.input):
-        raise _refusal("what follows the mean also looks at the picture itself")
     rest = onnx.ModelProto()
     rest.graph.name = "rest"
     rest.graph.node.extend(needed[number] for number in sorted(needed))
@@ -186,3 +191,13 @@ def _rest(graph: onnx.GraphProto, mean: Mean, steps: Sequence[Step]) -> onnx.Mod
     rest.graph.input.add(name=mean.result)
     rest.graph.output.add(name=at)
     return rest
+
+
+def _step(node: onnx.NodeProto, place: int, source: str, fixed: set[str]) -> onnx.NodeProto:
+    """A linear step that reads *source*; of a place there is one row, whatever shape the graph works out for it."""
+    if node.op_type == "Reshape" and node.input[1] not in fixed:
+        return onnx.helper.make_node("Flatten", [source], [node.output[0]], name=node.name)
+    step = onnx.NodeProto()
+    step.CopyFrom(node)
+    step.input[place] = source
+    return step
