@@ -86,7 +86,7 @@ export class Proposals {
     const act = (label, sign, tagged) => button(`${label} ${shown(item.name)}`, {
       sign, shown: false, class: label.toLowerCase(), tabIndex: -1, onclick: () => this.#answer([item.id], tagged),
     });
-    return h("span", { class: "answer" }, h("b", {}, confidence(item)), act("Accept", "check", true), act("Refuse", "close", false));
+    return h("span", { class: "answer" }, h("b", { title: "How sure it is" }, confidence(item)), act("Accept", "check", true), act("Refuse", "close", false));
   }
 
   #mark() {
@@ -148,8 +148,8 @@ export class Proposals {
   }
 }
 
-/** How likely it is that a picture deserves the tag, in words. */
-export function confidence({ confidence: share }) {
-  return `${share > 0.995 ? "> 99" : share < 0.005 ? "< 1" : Math.round(100 * share)} % sure`;
+/** How likely it is that a picture deserves the tag. */
+function confidence({ confidence: share }) {
+  return `${share > 0.995 ? "> 99" : share < 0.005 ? "< 1" : Math.round(100 * share)} %`;
 }
 

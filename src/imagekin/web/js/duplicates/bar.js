@@ -3,7 +3,7 @@ import { ask } from "../api.js";
 import { button, fill, h } from "../dom.js";
 import { count } from "../text.js";
 import { ACTS, shownPlan } from "./acting.js";
-import { KINDS, kindOf } from "./group.js";
+import { KINDS, kindsOf } from "./group.js";
 
 const EVERY = Object.keys(KINDS).filter((kind) => kind !== "keeper");
 
@@ -15,7 +15,7 @@ export class Bar {
       options.map(([value, told]) => h("option", { value }, told)));
     this.act = choose("What to do", Object.entries(ACTS).map(([value, [told]]) => [value, told]));
     this.which = choose("Which groups", [["all", "in every group"], ["ticked", ""]]);
-    this.kind = choose("Which kinds", [["exact", kindOf("exact")], ["", "every kind"]]);
+    this.kind = choose("Which kinds", [["exact", ""], ["", ""]]);
     this.says = h("p", { class: "soft" });
     this.go = button("See what would happen…", { class: "main", onclick: () => this.#plan() });
     this.element = h("div", { class: "act-bar", role: "group", "aria-label": "What to do with duplicates", hidden: true },
@@ -27,6 +27,9 @@ export class Bar {
     this.found = found;
     this.element.hidden = !found.total || Boolean(this.context.collection.read_only);
     this.which.value = "all";
+    const { exact = 0, ...others } = found.counts ?? {};
+    const all = Object.values(others).reduce((sum, each) => sum + each, exact);
+    [kindsOf("exact", exact), `every kind: ${count(all, "picture")}`].forEach((told, at) => { this.kind.options[at].textContent = told; });
     this.kind.value = "exact";
     this.tell();
   }

@@ -7,10 +7,16 @@ export const KINDS = {
   keeper: "kept", exact: "the same bytes", near: "saved anew or edited", crop: "a part", mirror: "mirrored", rotated: "turned",
 };
 const SIDE = 180;
+const COUNTED = { exact: "exact copies", near: "saved anew or edited", crop: "parts of others", mirror: "mirrored", rotated: "turned" };
 
 /** What a kind of duplicate is called. */
 export function kindOf(kind) {
   return KINDS[kind] ?? shown(kind);
+}
+
+/** How many duplicates of a kind there are, in words. */
+export function kindsOf(kind, number) {
+  return `${whole(number)} ${COUNTED[kind] ?? shown(kind)}`;
 }
 
 export class Group {
@@ -49,14 +55,14 @@ export class Group {
       type: "radio", name: `keep-${group.number}`, checked: kept, "aria-label": `Keep ${shown(item.name)}`,
       onchange: () => this.#keep(item.id),
     });
-    const what = kept ? "kept" : item.id === group.keeper ? "proposed to be kept" : kindOf(item.kind);
+    const what = item.id === group.keeper ? (kept ? "" : "proposed to be kept") : kindOf(item.kind);
     const open = () => context.open(item.id);
     return h("li", { class: kept ? "member kept" : "member" },
       h("button", { type: "button", class: "look", "aria-label": `Look at ${shown(item.name)}`, onclick: open }, picture),
-      h("label", { class: "keep" }, keep, h("span", {}, kept ? "Keep" : "Keep this one")),
+      h("label", { class: "keep" }, keep, h("span", {}, kept ? "Kept" : "Keep this one")),
       h("p", { class: "kind" }, what, item.linked && " (already one file)", this.#near(item)),
       h("p", { class: "soft", title: shown(item.path) }, h("bdi", {}, brief(item.path))),
-      h("p", { class: "soft" }, `${item.width} × ${item.height} · ${bytes(item.size)} · ${day(item.mtime)}`),
+      h("p", { class: "soft" }, `${item.width} × ${item.height} · ${bytes(item.size)} · `, h("span", { class: "date" }, day(item.mtime))),
       item.id !== group.keeper && item.evidence && h("p", { class: "soft evidence" }, shown(item.evidence)));
   }
 

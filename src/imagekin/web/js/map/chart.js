@@ -50,7 +50,7 @@ export class Chart {
       "aria-label": `Map of ${count(facts.ids.length, "picture")}`,
     });
     this.card = new Card(context, this);
-    this.lasso = button("Lasso", { sign: "region", shown: false, "aria-pressed": "false", onclick: () => this.#tool() });
+    this.lasso = button("Lasso", { sign: "lasso", shown: false, "aria-pressed": "false", onclick: () => this.#tool() });
     const tool = (label, text, act) => h("button", { type: "button", title: label, "aria-label": label, onclick: act }, text);
     const tools = h("div", { class: "map-tools", role: "group", "aria-label": "Map" },
       this.lasso, tool("Closer", "+", () => this.plane.zoom(1.6)), tool("Farther", "\u2212", () => this.plane.zoom(1 / 1.6)),
@@ -194,6 +194,7 @@ export class Chart {
     const { ids } = this.facts;
     const { found, fits, only, gone } = this;
     let lit = 0;
+    this.alight = new Set();      // classes of which something is lit
     for (let row = 0; row < all; row += 1) {
       if (gone.size && gone.has(row)) {
         states[row] = 0;
@@ -201,6 +202,7 @@ export class Chart {
       }
       const matches = (!fits || fits[row]) && (!only.size || only.has(found.of[row]));
       lit += matches ? 1 : 0;
+      if (matches && found) this.alight.add(found.of[row]);
       states[row] = selection.size && selection.has(ids[row]) ? 3 : matches ? 2 : 1;
     }
     legend(this.list, found, { dark: dark(), only, press: (code, more) => this.#isolate(code, more) });
@@ -220,9 +222,8 @@ export class Chart {
   }
 
   #drawNames() {
-    const { found, only } = this;
-    if (!this.names.checked || !found?.peaks) return;
-    drawNames(this.plane, found, dark(), (code) => !only.size || only.has(code));
+    const { found, alight } = this;
+    if (this.names.checked && found?.peaks) drawNames(this.plane, found, dark(), (code) => alight.has(code));
   }
 
   // ---- what the hand does

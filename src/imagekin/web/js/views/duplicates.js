@@ -3,9 +3,9 @@ import { address, ask } from "../api.js";
 import { button, fill, h } from "../dom.js";
 import { Logs, outcome } from "../duplicates/acting.js";
 import { Bar } from "../duplicates/bar.js";
-import { Group, kindOf } from "../duplicates/group.js";
+import { Group, kindsOf } from "../duplicates/group.js";
 import { progress } from "../progress.js";
-import { bytes, count, shown, whole } from "../text.js";
+import { bytes, count, shown } from "../text.js";
 
 export const name = "duplicates";
 export const title = "Duplicates";
@@ -92,7 +92,7 @@ class View {
     const { found } = this;
     if (!found.made) return this.#never();
     const { total, bytes: size, counts, images, stale, notes } = found;
-    const kinds = Object.entries(counts ?? {}).map(([kind, number]) => `${whole(number)} ${kindOf(kind)}`);
+    const kinds = Object.entries(counts ?? {}).map(([kind, number]) => kindsOf(kind, number));
     fill(this.head, h("h2", {}, total ? `${count(total, "group")} of duplicates` : "No duplicates"),
       h("p", {}, `Among ${count(images, "picture")}${total ? `: ${kinds.join(", ")}. ${bytes(size)} could go` : ""}.`),
       stale && h("p", { class: "soft" }, "The collection has changed since they were looked for."),
