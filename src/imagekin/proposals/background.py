@@ -8,21 +8,25 @@ it can be compared by their angle.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from imagekin.distance import normalized
+from imagekin.errors import InputError
 from imagekin.store.base import Store
 from imagekin.types import Ids, Item, Vectors
 
 SAMPLE: Final = 2_000
 """Pictures that stand for all."""
 
-RIDGE: Final = 1.0
+RIDGE: Final = 10.0
 """Added to every direction's variance, in units of their mean: what a sample says of faint directions is noise."""
 
+_TRIES: Final = 5
 _NEIGHBOURS: Final = 4
 """Pictures that are drawn together, one after the other by their ids."""
 
@@ -62,7 +66,7 @@ class Background:
 
 def learned(store: Store, seed: int = 0) -> Background:
     """The background of a collection, from at most 2,000 of its pictures, drawn at random."""
-    ids, vectors = _sample(store, seed)
+    there, ids, vectors = present(store, _sample(store, seed))
     mean = vectors.mean(axis=0) if len(ids) else np.zeros(store.dim, np.float32)
     centred = vectors - mean
     covariance = centred.T @ centred / max(1, len(ids) - 1)
@@ -70,8 +74,16 @@ def learned(store: Store, seed: int = 0) -> Background:
     covariance[np.diag_indices(store.dim)] += RIDGE * level if level > 0 else 1.0
     turn = np.linalg.inv(np.linalg.cholesky(covariance.astype(np.float64))).astype(np.float32)
     rows = normalized(np.ascontiguousarray(centred @ turn.T))
-    there = store.found(ids.tolist())
-    return Background([there[number] for number in ids.tolist() if number in there], mean, turn, rows)
+    return Background(list(there.values()), mean, turn, rows)
+
+
+def present(store: Store, ids: Sequence[int]) -> tuple[dict[int, Item], Ids, Vectors]:
+    """Those of the items that are there, their ids ``(n,)`` and vectors ``(n, dim)``, all as of one moment."""
+    for _ in range(_TRIES):
+        there = store.found(ids) if len(ids) else {}
+        with contextlib.suppress(InputError):  # one of them was removed this instant
+            return there, *store.vectors(list(there))
+    return {}, np.empty(0, np.int64), np.empty((0, store.dim), np.float32)
 
 
 def newest(store: Store) -> int:
@@ -86,10 +98,10 @@ def newest(store: Store) -> int:
     return low
 
 
-def _sample(store: Store, seed: int) -> tuple[Ids, Vectors]:
+def _sample(store: Store, seed: int) -> list[int]:
     last = newest(store)
     if last <= SAMPLE:
-        return store.vectors()
+        return [item.id for item in store.items(limit=SAMPLE)]
     random = np.random.default_rng(seed)
     starts = random.integers(0, last, 4 * SAMPLE // _NEIGHBOURS)
     found: dict[int, None] = {}
@@ -97,4 +109,4 @@ def _sample(store: Store, seed: int) -> tuple[Ids, Vectors]:
         found.update(dict.fromkeys(item.id for item in store.items(after=start, limit=_NEIGHBOURS)))
         if len(found) >= SAMPLE:
             break
-    return store.vectors(sorted(found))
+    return sorted(found)

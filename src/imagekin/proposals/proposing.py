@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -13,11 +13,12 @@ from imagekin import distance, tagging
 from imagekin import query as queries
 from imagekin.errors import InputError
 from imagekin.proposals import calibration, knowledge
+from imagekin.proposals.background import present
 from imagekin.proposals.calibration import Calibration
 from imagekin.store.base import MAX_K, Store, check_k
-from imagekin.store.filters import And, Filter, In, Not
+from imagekin.store.filters import And, Filter, In, Not, Or
 from imagekin.tagging import Chosen
-from imagekin.types import Hit, Ids, Item, Vectors
+from imagekin.types import Hit, Item, Vectors
 
 EXAMPLES: Final = 500
 """Examples that are looked at; of more, so many, drawn at random."""
@@ -110,11 +111,11 @@ def propose(
     condition = queries.condition(store, **conditions)
     given = _examples(store, tag, ids, refused)
     known, calibrated = knowledge.of(store, given.count)
-    rows, unlike = _vectors(store, given.ids)[1], _vectors(store, given.refused)[1]
+    rows, unlike = present(store, given.ids)[2], present(store, given.refused)[2]
     examples, away = known.whitened(rows), known.whitened(unlike)
     direction = examples.mean(axis=0) - (AWAY * away.mean(axis=0) if len(away) else np.float32(0))
     asked = np.concatenate([known.direction(direction)[None], rows[:: -(-len(rows) // SINGLE)]])
-    numbers, vectors = _vectors(store, _candidates(store, asked, (wanted, condition), given))
+    _, numbers, vectors = present(store, _candidates(store, asked, (wanted, condition), given))
     own = calibration.own_places(known, examples[:LEFT_OUT])
     scores = calibrated.scores(known.deviations(direction, known.whitened(vectors)), float(own.mean()))
     scores += _shift(calibrated, own, known.deviations(examples.mean(axis=0), away))
@@ -136,24 +137,17 @@ def _examples(store: Store, tag: str | None, ids: Chosen, refused: Chosen) -> _E
     )
     store.get([*named, *unlike])  # an id that is not there is an error
     has = None if tag is None else tagging.of(tag)
-    count = 0 if has is None else store.count(has, missing=None)
-    if has is not None and count <= _FEW:
-        named += [known.id for known in store.known(has) if known.id not in set(named)]
-    others = None if has is None or count <= _FEW else has
-    if others is not None and not named:
-        named = [known.id for known in islice(store.known(has), _FEW)]
-    examples = [number for number in named if number not in set(unlike)]
+    tagged = [] if has is None else [known.id for known in islice(store.known(has), _FEW)]
+    bad = frozenset(unlike)
+    examples = [number for number in dict.fromkeys([*named, *tagged]) if number not in bad]
     if not examples:
         what = "" if tag is None else f"no picture has the tag {tag!r}; "
         raise InputError(f"{what}proposals need an example: tag a picture, or give ids.")
     chosen = np.random.default_rng(0).permutation(examples)[:EXAMPLES].tolist()
-    return _Examples(max(count, len(examples)), chosen, unlike, frozenset({*named, *unlike}), others)
-
-
-def _vectors(store: Store, ids: Sequence[int]) -> tuple[Ids, Vectors]:
-    """Those of the items that are there still, ``(n,)``, and their vectors ``(n, dim)``."""
-    there = store.found(ids) if ids else {}
-    return store.vectors([number for number in ids if number in there])
+    if has is None or len(tagged) < _FEW:
+        return _Examples(len(examples), chosen, unlike, bad | {*named, *tagged}, None)
+    count = store.count(Or((has, In("id", tuple(named)))), missing=None)
+    return _Examples(count, chosen, unlike, bad | {*named}, has)
 
 
 def _candidates(store: Store, asked: Vectors, wanted: tuple[int, Filter | None], given: _Examples) -> list[int]:

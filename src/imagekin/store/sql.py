@@ -52,16 +52,16 @@ class Condition:
             self.source, self.key = "tag AS led CROSS JOIN item ON item.id = led.item", "led.item"
             led = f"led.name = {self._bind(tag.value)} AND "
             parts.remove(tag)
-        self.sql = led + (self._joined(" AND ", parts) if parts else "1")
+        self.sql = led + (" AND ".join(self._compile(part, led=bool(led)) for part in parts) or "1")
 
-    def _compile(self, node: Filter) -> str:
+    def _compile(self, node: Filter, *, led: bool = False) -> str:
         match _without(node):
             case And(parts):
                 return self._joined(" AND ", parts) if parts else "1"
             case Or(parts):
                 return self._joined(" OR ", parts) if parts else "0"
             case Compare(field) | In(field) | Contains(field) as asked if has_tag(field):
-                return self._tagged(asked)
+                return self._tagged(asked, each=led)
             case Not(part):
                 return f"(NOT coalesce({self._compile(part)}, 0))"
             case Compare() as compared:
@@ -89,14 +89,16 @@ class Condition:
         kind = "=" if isinstance(node.value, str) else "<>"  # a column may hold both, and SQLite has text above all
         return f"({compared} AND typeof({self._column(field)}) {kind} 'text')"
 
-    def _tagged(self, node: Compare | In | Contains) -> str:
+    def _tagged(self, node: Compare | In | Contains, *, each: bool = False) -> str:
+        """A condition on tags; *each*: where every item that is come to is looked up, and no list of all is made."""
         match node:
             case Compare(_, sign, None):
                 return f"({'NOT ' * (sign == '==')}EXISTS (SELECT 1 FROM tag WHERE tag.item = item.id))"
-            case Compare(_, "==", value):
+            case Compare(_, "==", value) if not each:
                 return f"(item.id IN (SELECT tag.item FROM tag WHERE tag.name = {self._bind(value)}))"
-            case Compare(_, _, value):
-                return f"(NOT EXISTS (SELECT 1 FROM tag WHERE tag.item = item.id AND tag.name = {self._bind(value)}))"
+            case Compare(_, sign, value):
+                has = f"EXISTS (SELECT 1 FROM tag WHERE tag.item = item.id AND tag.name = {self._bind(value)})"
+                return f"({'NOT ' * (sign == '!=')}{has})"
             case In(field, values) if None in values:
                 others = In(field, tuple(value for value in values if value is not None))
                 return f"({self._tagged(others)} OR {self._tagged(Compare(field, '==', None))})"
