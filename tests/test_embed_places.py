@@ -255,6 +255,10 @@ def test_tokens_are_places_only_where_they_are_a_grid(tmp_path: Path) -> None:
 def test_too_many_places_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match=r"50,176 places"):
         create(str(same(tmp_path / "m.onnx", ("n", 3, 224, 224)))).parts([PICTURE])
+    wide = [MEAN, node("Expand", "wide to", "e"), node("MatMul", "p e", "y")]
+    weights = {"wide": np.ones((1, 1), np.float32), "to": np.array([5, 600_000])}
+    with pytest.raises(UnsupportedError, match=r"64 places apart by 600,000 numbers"):
+        create(str(local(tmp_path / "wide.onnx", wide, weights=weights)), **EVEN).parts([PICTURE])
     with pytest.raises(UnsupportedError, match="side=32"):
         create("pixels(side=64)").parts([PICTURE])
 

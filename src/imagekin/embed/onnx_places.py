@@ -195,7 +195,7 @@ def _rest(graph: onnx.GraphProto, mean: Mean, steps: Sequence[Step]) -> onnx.Mod
 
 def _step(node: onnx.NodeProto, place: int, source: str, fixed: set[str]) -> onnx.NodeProto:
     """A linear step that reads *source*; of a place there is one row, whatever shape the graph works out for it."""
-    if node.op_type == "Reshape" and node.input[1] not in fixed:
+    if node.op_type == "Reshape" and not fixed.issuperset(node.input[1:]):
         return onnx.helper.make_node("Flatten", [source], [node.output[0]], name=node.name)
     step = onnx.NodeProto()
     step.CopyFrom(node)

@@ -21,6 +21,9 @@ from imagekin.errors import UnsupportedError
 MOST: Final = 4_096
 """Places of one picture that are told apart at the most."""
 
+_NUMBERS: Final = 1 << 25
+"""Numbers that the features of one picture are at the most, all places together."""
+
 _AT_ONCE: Final = 256
 
 
@@ -61,7 +64,10 @@ class Places:
         if self._rest is None:
             return cells
         flat = np.ascontiguousarray(cells.reshape(-1, cells.shape[-1]), features.dtype)
-        ends = np.concatenate([self._ended(flat[at : at + _AT_ONCE], features) for at in range(0, len(flat), _AT_ONCE)])
+        first = self._ended(flat[:_AT_ONCE], features)
+        _check(cells.shape[1] * cells.shape[2], first.shape[1])
+        rest = [self._ended(flat[at : at + _AT_ONCE], features) for at in range(_AT_ONCE, len(flat), _AT_ONCE)]
+        ends = np.concatenate([first, *rest])
         return ends.reshape(*cells.shape[:3], -1)
 
     def _ended(self, flat: NDArray[Any], features: NDArray[Any]) -> NDArray[Any]:
@@ -105,11 +111,17 @@ def as_cells(features: NDArray[Any], axes: Sequence[int], size: tuple[int, int])
         )
     last = np.moveaxis(features, tuple(axes), tuple(range(1, 1 + len(axes))))
     rows, columns = last.shape[1:3] if len(axes) == 2 else _grid(last.shape[1], size)
-    if rows * columns > MOST:
-        raise UnsupportedError(
-            f"the model tells {rows * columns:,} places apart, and {MOST:,} is the most that is shown."
-        )
+    _check(rows * columns, last.shape[-1])
     return last.reshape(len(last), rows, columns, last.shape[-1])
+
+
+def _check(places: int, numbers: int) -> None:
+    """Refuse more places, or more numbers for them, than can be shown."""
+    if places > MOST or places * numbers > _NUMBERS:
+        raise UnsupportedError(
+            f"the model tells {places:,} places apart by {numbers:,} numbers each; {MOST:,} places and {_NUMBERS:,} "
+            "numbers are the most that is taken."
+        )
 
 
 def _grid(number: int, size: tuple[int, int]) -> tuple[int, int]:
