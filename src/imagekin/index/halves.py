@@ -121,11 +121,15 @@ class _Scan:
     def run(self) -> None:
         """Scan; FAISS lets other threads run meanwhile."""
         for number, (scanner, arguments) in enumerate(self._jobs):
-            scanner.scan_codes(*arguments)
+            try:
+                scanner.scan_codes(*arguments)
+            finally:
+                scanner.__swig_destroy__(scanner)  # FAISS gives it away and Python does not know: nobody else frees it
             # FAISS labels a hit by its place in the view; say in which view before the next one is scanned (its own
             # way to do so, a list number, is also what it would ask the selector for)
             new = (self._numbers >= 0) & (self._numbers < _LABEL)
             self._numbers[new] += (number + 1) * _LABEL
+        self._jobs.clear()
 
     def rows(self) -> NDArray[np.int64]:
         """Row numbers, ``(c,)``, in no order, −1 for none."""
