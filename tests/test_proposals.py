@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks import proposing
 
 import imagekin
 from imagekin.collection import Collection
@@ -114,9 +115,7 @@ def test_filters_act_inside(photos: Collection) -> None:
 
 
 def test_a_tag_of_more_than_are_left_out_one_by_one(photos: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    from imagekin.proposals import proposing
-
-    monkeypatch.setattr(proposing, "_FEW", 10)
+    monkeypatch.setattr("imagekin.proposals.proposing._FEW", 10)
     photos.tag(members(5)[:20], "five")
     found = photos.propose("five", k=10, ids=members(5)[20:25])
     assert found.examples == 25
@@ -228,6 +227,20 @@ def test_weights_are_the_most_likely_ones() -> None:
     np.testing.assert_allclose(calibration.fitted(rows[:0], right[:0], prior), prior)
     apart = calibration.fitted(np.array([[1.0, 9, 0], [1, -9, 0]]), np.array([1.0, 0]), prior)
     assert np.isfinite(apart).all()
+
+
+def test_the_benchmark_hides_half_of_the_labels_and_counts_what_is_right(tmp_path: Path) -> None:
+    with filled(tmp_path / "c") as photos:
+        hidden = proposing.hide(photos, 1)
+        assert [len(ids) for ids in hidden.values()] == [EACH] * (CLASSES // 2)
+        assert photos.count(where="label == None") == photos.count() / 2
+        sure, right = next(proposing.proposed(photos, hidden, 5, 1))
+        assert len(sure) == len(right) == 50
+        assert 20 <= right.sum() <= 25
+    one, none = np.array([0.95, 0.05]), np.array([True, False])
+    assert [len(said) for said, _ in proposing.rows([(one, none)])] == [1, 0, 0, 0, 0, 1, 0]
+    assert "| 3 | 50.0% | 50.0% | 0.051 | 0.050 |" in list(proposing.overview({3: [(one, none)]}))
+    assert "| 90% … 97% | 100% (95%) of 1 |" in list(proposing.reliability({3: [(one, none)]}))
 
 
 # -- what it rests on ------------------------------------------------------------------------------------------

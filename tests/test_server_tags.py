@@ -108,3 +108,43 @@ def test_names_that_look_like_code_are_names(site: Site) -> None:
     for name in names:
         assert [item["id"] for item in site.ask("items", params={"tag": name}).json()["items"]] == [1]
         assert site.ask("tags", "DELETE", params={"tag": name}).json() == {"changed": 1}
+
+
+def test_a_server_that_may_only_be_looked_at_proposes_but_changes_no_tag(photos: Collection) -> None:
+    photos.tag([1, 2], "sea")
+    with serving(photos, read_only=True) as site:
+        for path, method, body in (
+            ("tags", "POST", {"ids": [1], "add": ["x"]}),
+            ("tags/rename", "POST", {"tag": "sea", "to": "x"}),
+            ("tags?tag=sea", "DELETE", None),
+        ):
+            problem(site.ask(path, method, json=body), 403)
+        assert site.ask("tags").json() == {"tags": [{"tag": "sea", "count": 2}]}
+        assert len(site.ask("tags/proposals", "POST", json={"tag": "sea", "k": 4}).json()["proposals"]) == 4
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {}, {"tag": "nobody"}, {"ids": []}, {"ids": [99]}, {"ids": [1], "refused": [99]}, {"ids": [1], "refused": [1]},
+        {"ids": [1], "k": 0}, {"ids": [1], "k": 1_001}, {"ids": [1], "k": "5"}, {"ids": ["1"]}, {"ids": [1], "tag": ""},
+        {"ids": [1], "tag": "\u202e"}, {"ids": [1], "tag": ["a"]}, {"ids": [1], "tagged": ["a\nb"]},
+        {"ids": [*range(1, 10_002)]}, {"ids": [1], "where": "x y"}, {"ids": [1], "url": "http://127.0.0.1/"},
+    ],
+    ids=lambda body: str(body)[:40],
+)  # fmt: skip
+def test_proposals_that_make_no_sense_are_refused(site: Site, body: Any) -> None:
+    problem(site.ask("tags/proposals", "POST", json=body), 422)
+
+
+def test_proposals_are_items_with_a_confidence(site: Site) -> None:
+    change(site, ids=[1, 2], add=["sea"])
+    change(site, ids=[4, 5], add=["seen"])
+    answer = site.ask("tags/proposals", "POST", json={"tag": "sea", "ids": [3], "refused": [6], "k": 50}).json()
+    assert (answer["examples"], answer["calibrated"]) == (3, False)
+    assert sorted(each["id"] for each in answer["proposals"]) == [4, 5, 7, 8, 9, 10, 11, 12]
+    first = answer["proposals"][0]
+    assert {*site.ask(f"items/{first['id']}").json()} | {"distance", "similarity", "confidence"} == {*first}
+    assert 0 <= first["confidence"] <= 1
+    few = site.ask("tags/proposals", "POST", json={"tag": "sea", "tagged": "seen"}).json()["proposals"]
+    assert {each["id"] for each in few} == {4, 5}

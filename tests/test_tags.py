@@ -17,7 +17,7 @@ import pytest
 import imagekin
 from imagekin.collection import Collection
 from imagekin.errors import InputError, StoreError
-from imagekin.store import database, tags
+from imagekin.store import schema, tags
 from imagekin.store.filters import Compare, parse
 from imagekin.store.sqlite import SqliteStore
 from tests.pictures import folder
@@ -230,10 +230,11 @@ def old(tmp_path: Path) -> Path:
 
 def test_an_older_file_that_may_not_be_written_has_no_tags(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (old / "collection.db").read_bytes()
-    monkeypatch.setattr(database.os, "access", lambda *_: False)
+    monkeypatch.setattr("os.access", lambda *_: False)
     store = SqliteStore(old, create=False)
     try:
-        assert store.tags() == store.tags_of([1]) == {}
+        assert store.tags() == {}
+        assert store.tags_of([1]) == {}
         assert {item.tags for item in store.items()} == {()}
         assert store.items(parse("tag == 'x'")) == []
         assert store.count(parse("tag == None and tag != 'x'")) == store.count() > 20
@@ -272,3 +273,18 @@ def test_tags_come_with_an_import_if_they_are_lists_of_texts(tmp_path: Path) -> 
             copy.tag(1, "own")
         with imagekin.import_(tmp_path / "in.parquet", tmp_path / str(column), model="pixels") as copy:
             assert "own" in copy.get([1])[0].tags
+
+
+def test_another_process_may_add_the_step_at_this_moment(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = schema.difference
+
+    def late(connection: Any, steps: Any) -> str | None:
+        monkeypatch.setattr(schema, "difference", real)
+        SqliteStore(old).close()
+        return real(connection, steps)
+
+    monkeypatch.setattr(schema, "difference", late)
+    store = SqliteStore(old, create=False)
+    assert store.tag(parse("id < 3"), ["x"]) == 2
+    assert store.check() == []
+    store.close()

@@ -42,6 +42,7 @@ class Served:
         self.searches = Searches(collection, metrics)
         self.comparisons = Comparisons(collection, metrics)
         self.reading = Workers("read")
+        self.proposing = Workers("propose", 1, waiting=16)  # the first takes seconds, which searches must not wait for
         self.facets = Facets(collection)
         self.outlines = Outlines(collection)
         place = Path(collection.location)
@@ -67,6 +68,7 @@ class Served:
         self.comparisons.close()
         self.thumbnails.workers.close()
         self.verdicts.close()
+        self.proposing.close()
         self.reading.close()
 
     def _knows(self, digest: str) -> bool:

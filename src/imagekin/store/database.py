@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,8 +16,6 @@ from imagekin.migrations import APPLICATION_ID, MIGRATIONS, STAND_INS
 from imagekin.store import schema
 from imagekin.store.faults import damaged, errors, unwritable
 from imagekin.store.sql import basename
-
-log = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
 
@@ -229,15 +226,17 @@ class Database:
         raise StoreError(f"{self.path} cannot be opened; check the permissions of {self.path.parent}.")
 
     def _check_format(self) -> None:
-        version = int(self._reader.pragma("user_version"))
-        if int(self._reader.pragma("application_id")) != APPLICATION_ID:
+        with self.snapshot():  # as of one moment: another process may be adding a step
+            version, maker = (int(self._reader.pragma(name)) for name in ("user_version", "application_id"))
+            wrong = schema.difference(self._reader, MIGRATIONS[:version])
+        if maker != APPLICATION_ID:
             raise DamagedError(f"{self.path} is not an imagekin collection; give another name or move that file away.")
         if version > len(MIGRATIONS):
             raise MismatchError(
                 f"{self.path.parent} was written by a newer imagekin (format {version}, this one reads up to "
                 f"{len(MIGRATIONS)}); upgrade with: pip install -U imagekin."
             )
-        if wrong := schema.difference(self._reader, MIGRATIONS[:version]):
+        if wrong:
             raise damaged(self.path, wrong)
         if version < len(MIGRATIONS) and self.read_only:  # steps only add; what they would is then empty
             schema.stand_in(self._reader, [STAND_INS.get(step, "") for step in range(version + 1, len(MIGRATIONS) + 1)])

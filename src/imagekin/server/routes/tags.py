@@ -50,7 +50,7 @@ async def rename(request: Request, collection: str, wanted: tag_shapes.Rename) -
 async def proposals(request: Request, collection: str, wanted: tag_shapes.Wish) -> Response:
     """Items without a tag that look like those with it, each with the confidence that it deserves the tag."""
     served: Served = request.app.state.gallery.of(collection)
-    found = await served.searches.comparing.run(
+    found = await served.proposing.run(
         lambda: served.collection.propose(
             wanted.tag, ids=wanted.ids, refused=wanted.refused, k=wanted.k, **wanted.conditions()
         )
