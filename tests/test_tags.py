@@ -18,7 +18,7 @@ import imagekin
 from imagekin.collection import Collection
 from imagekin.errors import InputError, StoreError
 from imagekin.store import schema, tags
-from imagekin.store.filters import Compare, parse
+from imagekin.store.filters import Compare, build, parse
 from imagekin.store.sqlite import SqliteStore
 from tests.pictures import folder
 from tests.served import serving
@@ -95,6 +95,9 @@ def test_several_tags_are_each_taken_once() -> None:
 
 
 def test_filters_know_tags() -> None:
+    assert build(tag=[f"t{n}" for n in range(100)]) is not None
+    with pytest.raises(InputError, match="101 tags are asked for at once"):
+        build(tag=[f"t{n}" for n in range(101)])
     assert parse("tag == ' e\u0301'") == parse("'\u00e9' == tag") == Compare("tag", "==", "\u00e9")
     for text, words in {
         "tag > 'a'": "no order", "tag == 5": "tag is text", "5 in tag": "cannot read", "tag <= None": "no meaning"

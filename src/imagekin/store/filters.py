@@ -31,6 +31,7 @@ FIELDS: Final = ("id", "path", "name", "width", "height", "pixels", "size", "dat
 _TEXTS: Final = frozenset({"path", "name", "label", "tag"})
 MAX_LENGTH: Final = 4_000
 MAX_NODES: Final = 500
+MAX_TAGS: Final = 100
 _OPERATORS: Final = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _MIRRORED: Final = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
@@ -132,7 +133,10 @@ def build(
         parts.append(Under(tuple(location.absolute(folder) for folder in folders)))
     if label is not None:
         parts.append(Compare("label", "==", _text("label", label)))
-    parts.extend(Compare("tag", "==", name) for name in tags.several(tag))
+    names = tags.several(tag)
+    if len(names) > MAX_TAGS:
+        raise InputError(f"{len(names):,} tags are asked for at once; at most {MAX_TAGS} are allowed.")
+    parts.extend(Compare("tag", "==", name) for name in names)
     if where is not None and _text("where", where).strip():
         parts.append(parse(where))
     if len(parts) <= 1:
