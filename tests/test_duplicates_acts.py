@@ -117,6 +117,40 @@ def test_moved_files_keep_their_folders_and_come_back(photos: Collection, root: 
     assert (again.restored, again.unchanged, again.refused) == ([], 2, [])
 
 
+def test_tags_of_what_goes_stay_with_the_keeper_and_come_back(photos: Collection, root: Path) -> None:
+    ids = {os.path.relpath(item.path, root): item.id for item in photos.items()}
+    photos.tag(ids["b/copy.png"], "beach", "2019")
+    photos.tag(ids["b/z.png"], "beach")
+    photos.tag(ids["a.png"], "best")
+    done = acted(photos, "delete")
+    assert {os.path.relpath(item.path, root): item.tags for item in photos.items()} == {
+        "a.png": ("2019", "beach", "best"), "b/other.png": (),
+    }  # fmt: skip
+    undo(photos, Path(done.log))
+    tags = {os.path.relpath(item.path, root): item.tags for item in photos.items()}
+    assert tags["b/copy.png"] == ("2019", "beach")
+    assert tags["b/z.png"] == ("beach",)
+
+
+@pytest.mark.parametrize("tags", ["beach", [1], None, {"beach": 1}, ["beach", None]])
+def test_a_log_with_tags_that_are_none_is_damaged(photos: Collection, tags: object) -> None:
+    done = acted(photos, "delete")
+    lines = Path(done.log).read_text("ascii").splitlines()
+    Path(done.log).write_text("\n".join([*lines[:-1], json.dumps({**json.loads(lines[-1]), "tags": tags}), ""]))
+    with pytest.raises(InputError, match="damaged"):
+        undo(photos, Path(done.log))
+
+
+def test_logs_that_tell_no_tags_are_read(photos: Collection, root: Path) -> None:
+    done, before = acted(photos, "delete"), len(photos)
+    lines = [json.loads(line) for line in Path(done.log).read_text("ascii").splitlines()]
+    for line in lines:
+        line.pop("tags", None)
+    Path(done.log).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert len(undo(photos, Path(done.log)).restored) == 2
+    assert len(photos) == before + 2
+
+
 def test_deleted_files_lie_in_a_hidden_folder_that_is_not_indexed(photos: Collection, root: Path) -> None:
     before = tree(root)
     done = acted(photos, "delete")

@@ -87,7 +87,7 @@ def perform(photos: Collection, plan: Plan, log: Path, progress: Callable[[Progr
 class _Run:
     def __init__(self, photos: Collection, plan: Plan, journal: Journal) -> None:
         self.photos, self.plan, self.journal = photos, plan, journal
-        self._gone: list[int] = []
+        self._gone: list[tuple[int, int]] = []
         self._touched: list[tuple[int, FileInfo]] = []
 
     def act(self, step: Step) -> None:
@@ -101,7 +101,9 @@ class _Run:
         if acts.same_file(item.path, keeper.path) and (step.act == HARDLINK or seen.st_nlink < 2):
             raise Refused("it is the file of the picture to keep already")
         to = acts.beside(item.path) if step.act == HARDLINK else _place(step)
-        self.journal.write(Entry(step.act, item.path, to, keeper.path, item.hash, seen.st_size, seen.st_mtime_ns))
+        tags = self.photos.store.tags_of([item.id]).get(item.id, ())
+        told = item.path, to, keeper.path, item.hash, seen.st_size, seen.st_mtime_ns, tags
+        self.journal.write(Entry(step.act, *told))
         acts.move(item.path, to)
         try:
             acts.checked(to, item.hash)
@@ -136,14 +138,21 @@ class _Run:
             info = FileInfo(step.item.path, found.st_size, found.st_mtime_ns, found.st_dev)
             self._touched.append((step.item.id, info))
         else:
-            self._gone.append(step.item.id)
+            self._gone.append((step.item.id, step.keeper.id))
         if len(self._gone) + len(self._touched) >= _WRITTEN:
             self.flush()
 
     def flush(self) -> None:
-        """Tell the collection what is not told yet."""
+        """Tell the collection what is not told yet; those that stay take over the tags of those that go."""
         if self._gone:
-            self.photos.store.remove(In("id", tuple(self._gone)))
+            tags = self.photos.store.tags_of([number for number, _ in self._gone])
+            heirs: dict[tuple[str, ...], list[int]] = {}
+            for number, keeper in self._gone:
+                if number in tags:
+                    heirs.setdefault(tags[number], []).append(keeper)
+            for names, keepers in heirs.items():
+                self.photos.store.tag(In("id", tuple(keepers)), names)
+            self.photos.store.remove(In("id", tuple(number for number, _ in self._gone)))
         if self._touched:
             self.photos.store.write(Batch(touches=self._touched))
         self._gone, self._touched = [], []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 
 from imagekin.errors import InputError
 from imagekin.replacement import sync_folder
+from imagekin.store.tags import several
 
 FORMAT: Final = "imagekin undo log"
 VERSION: Final = 1
@@ -40,6 +41,7 @@ class Entry:
         hash: BLAKE2b-128 of the file's content, hexadecimal.
         size: bytes.
         mtime_ns: time of last change, nanoseconds.
+        tags: of the picture, which its item takes with it when it goes.
     """
 
     act: str
@@ -49,6 +51,7 @@ class Entry:
     hash: str
     size: int
     mtime_ns: int
+    tags: Sequence[str] = ()
 
 
 class Journal:
@@ -114,11 +117,13 @@ def _entries(lines: list[bytes], path: Path) -> Iterator[Entry]:
         told = _object(line)
         texts = [told.get(name) for name in ("act", "path", "to", "keeper", "hash")]
         sizes = [told.get(name) for name in ("size", "mtime_ns")]
+        tags = told.setdefault("tags", [])  # which the first logs did not tell
+        texts += tags if isinstance(tags, list) else [None]
         if not all(isinstance(text, str) for text in texts) or not all(isinstance(size, int) for size in sizes):
             raise InputError(f"line {number} of the undo log {str(path)!r} is damaged; nothing was undone.")
         if told["act"] not in ACTIONS or not all(os.path.isabs(told[name]) for name in ("path", "to", "keeper")):
             raise InputError(f"line {number} of the undo log {str(path)!r} is damaged; nothing was undone.")
-        yield Entry(**{name: told[name] for name in Entry.__slots__})
+        yield Entry(**{name: told[name] for name in Entry.__slots__} | {"tags": several(tags)})
 
 
 def _object(line: bytes) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from imagekin.duplicates.journal import HARDLINK, Entry
 from imagekin.duplicates.records import Progress
 from imagekin.ingest import Ingest
 from imagekin.roots import Roots
+from imagekin.store.filters import In
 from imagekin.types import Skipped
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def undo(photos: Collection, log: Path, progress: Callable[[Progress], None] | N
         done.interrupted = True
     if done.restored:
         _indexed(photos, done.restored)
+        _tagged(photos, {entry.path: tuple(entry.tags) for entry in entries}, done.restored)
     return done
 
 
@@ -91,6 +93,16 @@ def _indexed(photos: Collection, restored: Sequence[str]) -> None:
     if places:
         Ingest(photos.store, lambda: photos.embedder).run(Roots(photos.store, places, named=False))
         photos.store.refresh()
+
+
+def _tagged(photos: Collection, tags: Mapping[str, tuple[str, ...]], restored: Sequence[str]) -> None:
+    """Give what is indexed again the tags that it had."""
+    ids: dict[tuple[str, ...], list[int]] = {}
+    tagged = [path for path in restored if tags[path]]
+    for path, item in photos.store.lookup(tagged).items():
+        ids.setdefault(tags[path], []).append(item.id)
+    for names, numbers in ids.items():
+        photos.store.tag(In("id", tuple(numbers)), names)
 
 
 def _moved(entry: Entry) -> bool:
