@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
+from typing import Any
 
+import numpy as np
 from playwright.sync_api import Page
 
 from tests.served import Site
@@ -12,12 +15,17 @@ from tests.web_pages import until
 CHART = "document.querySelector('.chart').chart"
 
 
+def finished(site: Site, what: str, **options: Any) -> None:
+    """Have something made by a job, and wait for its end."""
+    job = site.ask(what, "POST", json=options).json()["id"]
+    while (now := site.ask(f"jobs/{job}").json())["state"] == "running":
+        time.sleep(0.05)
+    assert now["state"] == "done", now
+
+
 def make(site: Site) -> None:
     """Have a map made, by PCA."""
-    job = site.ask("map", "POST", json={"method": "pca"}).json()
-    while site.ask(f"jobs/{job['id']}").json()["state"] == "running":
-        time.sleep(0.05)
-    assert site.ask("map").status_code == 200
+    finished(site, "map", method="pca")
 
 
 def shown(page: Page) -> None:
@@ -48,3 +56,22 @@ def ids_of(page: Page, label: str) -> set[int]:
 def selected(page: Page) -> set[int]:
     """The ids that are selected."""
     return set(page.evaluate(f"{CHART}.context.selection.ids"))
+
+
+def around(page: Page, rows: list[int], share: float = 1.0) -> list[tuple[float, float]]:
+    """Corners of a line around some pictures, or around the *share* of them that is nearest to their middle."""
+    places = np.array([on_page(page, row) for row in rows])
+    middle = np.median(places, axis=0)
+    reach = 14 + float(np.quantile(np.linalg.norm(places - middle, axis=1), share))
+    turns = np.linspace(0, 5.9, 16).tolist()
+    return [(middle[0] + reach * math.cos(turn), middle[1] + reach * math.sin(turn)) for turn in turns]
+
+
+def draw(page: Page, line: list[tuple[float, float]], *, lift: bool = True) -> None:
+    """Draw a line by mouse, and lift it at the end."""
+    page.mouse.move(*line[0])
+    page.mouse.down()
+    for corner in line[1:]:
+        page.mouse.move(*corner)
+    if lift:
+        page.mouse.up()

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 import imagekin
 from imagekin.collection import Collection
 from tests import sorts
-from tests.charts import CHART, ids_of, make, on_page, rows_of, selected, shown
+from tests.charts import CHART, around, draw, ids_of, make, on_page, rows_of, selected, shown
 from tests.served import Site, serving
 from tests.web_pages import Opener, until
-
-pytest_plugins = ("tests.web_pages",)
 
 EACH = 20
 
@@ -41,22 +37,6 @@ def made(site: Site) -> Site:
     """The site with a map."""
     make(site)
     return site
-
-
-def around(page: Page, rows: list[int]) -> list[tuple[float, float]]:
-    """Corners of a line around some pictures."""
-    places = np.array([on_page(page, row) for row in rows])
-    middle, reach = places.mean(axis=0), 14 + np.linalg.norm(places - places.mean(axis=0), axis=1).max()
-    turns = np.linspace(0, 6.2, 24)
-    return [(middle[0] + reach * math.cos(turn), middle[1] + reach * math.sin(turn)) for turn in turns]
-
-
-def draw(page: Page, line: list[tuple[float, float]]) -> None:
-    page.mouse.move(*line[0])
-    page.mouse.down()
-    for corner in line[1:]:
-        page.mouse.move(*corner)
-    page.mouse.up()
 
 
 @pytest.fixture

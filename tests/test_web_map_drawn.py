@@ -19,8 +19,6 @@ from tests.charts import CHART, make, on_page, rows_of, shown
 from tests.served import Site, serving
 from tests.web_pages import Opener
 
-pytest_plugins = ("tests.web_pages",)
-
 MANY = 100_000
 
 

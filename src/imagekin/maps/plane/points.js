@@ -24,7 +24,7 @@ class GlPoints {
     const gl = canvas.getContext("webgl", {
       antialias: false, premultipliedAlpha: true, failIfMajorPerformanceCaveat: !asked,
     });
-    if (!gl) throw new Error("no WebGL");
+    if (!gl || (!asked && inSoftware(gl))) throw new Error("no WebGL, or none that is quick");
     Object.assign(this, { gl, canvas, ground, count: places.length / 2 });
     const program = this.program();
     const names = ["middle", "scale", "size", "turn", "opacity", "flat_"];
@@ -98,6 +98,12 @@ class GlPoints {
   }
 }
 
+// Whether a driver without a graphics processor behind it says so by its name; not all are told by the flag alone.
+const inSoftware = (gl) => {
+  const named = gl.getExtension("WEBGL_debug_renderer_info");
+  return named !== null && /swiftshader|llvmpipe|softpipe|software|basic render/i.test(gl.getParameter(named.UNMASKED_RENDERER_WEBGL));
+};
+
 class PlainPoints {
   constructor(canvas, places, ground) {
     Object.assign(this, { canvas, places, ground, count: places.length / 2 });
@@ -169,7 +175,8 @@ class PlainPoints {
 // How far each line of a dot of that many pixels begins from its left side.
 const insetsOf = (side) => Array.from({ length: side }, (_, down) => {
   const up = Math.abs(down + 0.5 - side / 2);
-  return side < 4 ? 0 : Math.max(0, Math.round(side / 2 - Math.sqrt(Math.max(0, (side / 2) ** 2 - up * up))));
+  if (side < 4) return side === 3 && down !== 1 ? 1 : 0;
+  return Math.max(0, Math.round(side / 2 - Math.sqrt(Math.max(0, (side / 2) ** 2 - up * up))));
 });
 
 // *way* says "webgl" for WebGL even where it is slow, "canvas" for none; else what is quicker is taken.

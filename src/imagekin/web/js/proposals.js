@@ -38,7 +38,7 @@ export class Proposals {
   async show(tag) {
     if (tag !== this.tag) this.#answers = [];
     this.tag = tag;
-    this.says.textContent = "Looking for pictures like those…";
+    this.says.textContent = "Looking for pictures like those. The first time it is measured how sure to be, which takes some seconds.";
     this.#list([]);
     await this.#fetch();
   }
@@ -104,6 +104,7 @@ export class Proposals {
 
   #told() {
     const { examples, calibrated } = this.about;
+    if (!examples) return "No picture has this tag yet. Give it to a few, and others are proposed here.";
     if (!this.found.length) return "Nothing more is like these.";
     const measured = calibrated ? "" : " Nothing else in this collection has labels or tags to measure it by: take the confidence as a guess.";
     return `By ${count(examples, "example")}. A accepts, R refuses the picture that has the keys.${measured}`;

@@ -57,8 +57,9 @@ export class Tile {
   #caption(item) {
     const near = item.similarity === undefined ? null : h("b", {}, percent(item.similarity));
     const label = item.label ? h("span", { class: "label" }, shown(item.label)) : null;
+    const tags = item.tags?.length ? h("span", { class: "label" }, item.tags.map((tag) => `#${shown(tag)}`).join(" ")) : null;
     const badge = this.grid.badge?.(item) ?? null;
-    fill(this.says, h("div", {}, near, label, badge), h("bdi", { class: "path" }, brief(item.path)));
+    fill(this.says, h("div", {}, near, label, tags, badge), h("bdi", { class: "path" }, brief(item.path)));
     if (COARSE.matches) this.says.append(this.grid.lens(item));
   }
 

@@ -51,7 +51,9 @@ export class Bar {
     if (act.value === "hardlink") kind.value = "exact";
     kind.disabled = act.value === "hardlink";
     const own = choices.keepers.size ? ` ${count(choices.keepers.size, "picture")} to keep chosen by you.` : "";
-    fill(this.says, ACTS[act.value][1], own);
+    const none = kind.value === "exact" && !this.found?.counts?.exact;
+    const hint = none ? " There are no exact copies: tick groups that you have looked at, or choose every kind." : "";
+    fill(this.says, ACTS[act.value][1], own, hint);
   }
 
   async #plan() {
