@@ -17,6 +17,7 @@ import imagekin
 from imagekin import maps
 from imagekin.collection import Collection
 from imagekin.errors import InputError, StoreError
+from imagekin.server import atlas
 from imagekin.server.routes.maps import _takes_gzip
 from tests.pictures import folder, save
 from tests.served import HERE, Site, problem, serving
@@ -114,6 +115,29 @@ def test_it_is_sent_small_and_once(site: Site) -> None:
             again = http.get(f"{HERE}/map", headers={"If-None-Match": tag})
             assert (again.status_code, again.content) == (304, b"")
         assert http.get(f"{HERE}/map", headers={"If-None-Match": '"x"'}).status_code == 200
+
+
+def test_it_is_told_anew_only_where_what_it_shows_has_changed(
+    site: Site, photos: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.done("map", method="pca")
+    before = site.ask("map").content
+    told: list[Any] = []
+    real = atlas._plain
+
+    def noted(*about: Any) -> dict[str, Any]:
+        told.append(about)
+        return real(*about)
+
+    monkeypatch.setattr(atlas, "_plain", noted)
+    revision = photos.store.revision
+    photos.tag([1, 2], "beach")
+    assert photos.store.revision > revision
+    assert site.ask("map").content == before
+    assert told == []
+    photos.remove(1)
+    assert site.ask("map").json()["images"] == 11
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize(

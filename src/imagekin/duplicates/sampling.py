@@ -103,6 +103,8 @@ def calibrated(
     rng = np.random.default_rng(0)
     chosen = np.sort(rng.choice(contents.ids, min(PICTURES, len(contents)), replace=False))
     measured = Measured()
+    if progress is not None:
+        progress(0, len(chosen))
     _strangers(photos, chosen, looks, measured)
     with Pipeline() as pipeline:
         for number, some in enumerate(pipeline.map(lambda each: _tried(photos, each), chosen.tolist(), ahead=4), 1):
