@@ -11,6 +11,8 @@ const ALL = [
   ["o", "Look at the picture; beside the query where there is one"],
   ["+ and −", "Search for more like it, or less"],
   ["h", "Where query and picture agree, while looking"],
+  ["l and s", "On the map: the lasso; select all that is seen"],
+  ["a and r", "Accept or refuse a picture that is proposed for a tag"],
   ["Esc", "Close, or select nothing"],
 ];
 

@@ -40,6 +40,7 @@ class View {
     this.logs = new Logs(context, this.undo);
     fill(root, h("div", { class: "duplicates-view" },
       this.head, this.running, this.bar.element, this.logs.element, this.groups, this.end));
+    context.events.addEventListener("removed", () => { this.found = null; });   // looked up again when it is shown next
     const seen = (entries) => entries.some((each) => each.isIntersecting) && this.#more();
     new IntersectionObserver(seen, { rootMargin: `${AHEAD}px` }).observe(this.end);
   }
