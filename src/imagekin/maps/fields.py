@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -104,7 +105,7 @@ def _tells(field: Field) -> bool:
 def _known(name: str, items: Sequence[Item]) -> Field | None:
     value, kind = _KNOWN[name]
     if name == "folder":
-        folders = [str(PurePath(item.path).parent) for item in items]
+        folders = [os.path.dirname(item.path) for item in items]
         short = _shortened(sorted(set(folders)))
         return of_values(name, [short[folder] for folder in folders])
     return of_values(name, map(value, items), kind)
@@ -136,5 +137,5 @@ _KNOWN: Final[Mapping[str, tuple[Callable[[Item], Any], str | None]]] = {
     "shape": (_shape, None),
     "megabytes": (lambda item: item.size / 1e6, "number"),
     "changed": (lambda item: item.mtime, "date"),
-    "format": (lambda item: PurePath(item.path).suffix.lower().lstrip(".") or None, None),
+    "format": (lambda item: os.path.splitext(item.path)[1].lower().lstrip(".") or None, None),
 }
