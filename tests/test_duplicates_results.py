@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from imagekin import inventory
+from imagekin.cli.app import app
 from imagekin.collection import Collection
-from imagekin.duplicates import Found, Results, acting, find, logs, perform, plan, planning, undo
+from imagekin.duplicates import Found, Results, acting, acts, find, logs, perform, plan, planning, undo
 from imagekin.duplicates.planning import foreseen
 from imagekin.errors import InputError
 from tests import duplicated
@@ -263,3 +265,31 @@ def test_what_was_acted_on_is_named_with_its_content(photos: Collection) -> None
     done = perform(photos, plan(photos, find(photos, exact=True), "delete"), logs.new(photos))
     assert isinstance(done, acting.Done)
     assert all(items[number] == digest for number, digest in done.gone)
+
+
+def test_the_command_line_tells_what_was_done_until_it_was_stopped(
+    photos: Collection, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tree(root)
+    moved: list[str] = []
+    real = acts.move
+
+    def move(path: str, to: str) -> None:
+        if moved:
+            raise KeyboardInterrupt
+        moved.append(path)
+        real(path, to)
+
+    monkeypatch.setattr(acts, "move", move)
+    words = ["-c", photos.location, "dupes", "--exact", "--delete", "--yes"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 130
+    assert "1 file deleted" in done.output
+    assert "It was stopped before its end" in done.output
+    (log,) = logs.listed(photos)
+    assert f"--undo {logs.named(photos, log.log)}" in done.output
+    monkeypatch.undo()
+    undo(photos, logs.named(photos, log.log))
+    assert tree(root) == before
+    told = CliRunner().invoke(app, ["--json", *words])
+    assert set(json.loads(told.stdout)) == {"log", "acted", "refused", "bytes", "interrupted"}
