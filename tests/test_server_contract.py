@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
 import imagekin
 from imagekin.collection import Collection
+from imagekin.server import pages
 from tests.pictures import folder
 from tests.served import Site, serving
 
@@ -72,7 +74,7 @@ def test_every_address_is_described_and_every_answer_has_a_shape(schema: dict[st
     assert addresses == {
         "GET /healthz", "GET /metrics", "POST /api/v1/session", "GET /api/v1/collections", f"GET {here}",
         f"POST {here}/search", f"GET {here}/items", f"DELETE {here}/items", f"GET {here}/count", f"GET {here}/skipped",
-        f"POST {here}/compare",
+        f"POST {here}/compare", f"GET {here}/outline",
         f"GET {here}/labels", f"GET {here}/folders", f"GET {here}/tags", f"POST {here}/tags", f"DELETE {here}/tags",
         f"POST {here}/tags/rename", f"POST {here}/tags/proposals",
         f"GET {here}/items/{{id}}", f"DELETE {here}/items/{{id}}", f"GET {here}/items/{{id}}/thumbnail",
@@ -93,7 +95,21 @@ def test_every_address_is_described_and_every_answer_has_a_shape(schema: dict[st
 def test_the_page_of_the_api_needs_nobody_else(site: Site) -> None:
     assert "openapi.json" in site.ask("/static/docs.js").text
     assert site.ask("/docs").status_code == 200
-    assert "http" not in json.dumps([site.ask(f"/static/{name}").text for name in ("docs.js", "page.js", "page.css")])
+    assert "http" not in json.dumps([site.ask(f"/static/{name}").text for name in ("docs.js", "docs.css", "docs.html")])
+
+
+def test_the_page_needs_nobody_else(site: Site) -> None:
+    names = pages.load()
+    texts = {name: site.ask(f"/static/{name}").text for name in names}
+    assert set(re.findall(r"https?://[\w.-]+", "".join(texts.values()))) == {"http://www.w3.org"}  # a name, of SVG
+    for name, text in texts.items():
+        for place in re.findall(r"""(?:from|import\(?) ["'`]([^"'`]+)""", text) if name.endswith(".js") else ():
+            where = (PurePosixPath("/") / name).parent / place
+            found = os.path.normpath(where).lstrip("/")
+            assert place.startswith(".")
+            assert found in names or "${" in found, f"{name} asks for {place}"
+        for place in re.findall(r'(?:href|src)="/static/([^"]+)"', text) if name.endswith(".html") else ():
+            assert place in names, f"{name} asks for {place}"
 
 
 def test_an_address_says_what_it_takes(site: Site) -> None:

@@ -92,9 +92,12 @@ def test_labels_and_folders_are_counted(site: Site, photos: Collection, root: Pa
         "labels": [{"label": "cat", "count": 8}, {"label": "dog", "count": 4}, {"label": "photos", "count": 1}],
         "columns": [],
     }
-    top = {"path": str(root), "name": "photos", "count": 13}
+    top = {"path": str(root), "name": "photos", "count": 13, "folders": 2}
     assert site.ask("folders").json() == {"folder": None, "folders": [top]}
-    inside = [{"path": str(root / name), "name": name, "count": count} for name, count in (("cat", 8), ("dog", 4))]
+    inside = [
+        {"path": str(root / name), "name": name, "count": count, "folders": 0}
+        for name, count in (("cat", 8), ("dog", 4))
+    ]
     assert site.ask("folders", params={"folder": str(root)}).json() == {"folder": str(root), "folders": inside}
     assert site.ask("folders", params={"folder": str(root / "cat")}).json()["folders"] == []
     for other in (str(root.parent), f"{root}/", "/etc", ""):
@@ -103,7 +106,7 @@ def test_labels_and_folders_are_counted(site: Site, photos: Collection, root: Pa
     photos.index(root / "cat/deep")  # a root in a root
     assert [each["count"] for each in site.ask("folders", params={"folder": str(root)}).json()["folders"]] == [9, 4]
     deep = site.ask("folders", params={"folder": str(root / "cat")}).json()["folders"]
-    assert deep == [{"path": str(root / "cat/deep"), "name": "deep", "count": 1}]
+    assert deep == [{"path": str(root / "cat/deep"), "name": "deep", "count": 1, "folders": 1}]
     photos.remove(label="cat")
     assert [each["label"] for each in site.ask("labels").json()["labels"]] == ["dog", "er", "photos"]
 

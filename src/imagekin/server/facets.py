@@ -52,7 +52,12 @@ class Facets:
             raise Problem(404, f"no picture of the collection lies below {folder[:200]!r}.")
         names = self._collection.roots() if folder is None else counts.inside[folder]
         found = [
-            {"path": path, "name": os.path.basename(path) or path, "count": counts.folders[path]}
+            {
+                "path": path,
+                "name": os.path.basename(path) or path,
+                "count": counts.folders[path],
+                "folders": len(counts.inside.get(path, ())),
+            }
             for path in sorted(names)
         ]
         return {"folder": folder, "folders": found}

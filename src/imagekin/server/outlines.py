@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ KEPT: Final = 8
 Order: TypeAlias = Literal["id", "-id", "path", "-path", "date", "-date", "size", "-size", "pixels", "-pixels", "label"]
 
 _KEYS: Final[Mapping[str, Callable[[Item], Any]]] = {
+    "id": lambda item: item.id,
     "path": lambda item: item.path,
     "date": lambda item: item.mtime,
     "size": lambda item: item.size,
@@ -67,15 +69,11 @@ class Outlines:
 
     def _made(self, order: Order, conditions: Mapping[str, Any]) -> bytes:
         name, backwards = order.removeprefix("-"), order.startswith("-")
-        by = _KEYS.get(name)
-        rows = [
-            (None if by is None else by(item), item.id, round(100 * item.width / item.height))
-            for item in self._collection.items(**conditions)
+        by = _KEYS[name]
+        rows: list[tuple[Any, int, int]] = [
+            (by(item), item.id, round(100 * item.width / item.height)) for item in self._collection.items(**conditions)
         ]
-        if by is not None:
-            rows.sort(key=lambda row: row[0], reverse=backwards)  # stable: ties stay in the order of ids
-        elif backwards:
-            rows.reverse()
+        rows.sort(key=operator.itemgetter(0), reverse=backwards)  # stable: ties stay in the order of ids
         shown = rows[:MOST]
         listed = {"total": len(rows), "ids": [row[1] for row in shown], "aspects": [row[2] for row in shown]}
         return json.dumps(listed, separators=(",", ":")).encode("ascii")

@@ -221,6 +221,7 @@ class Folder(BaseModel):
     path: str
     name: str
     count: int
+    folders: int = Field(description="Folders directly in it.")
 
 
 class FolderList(BaseModel):

@@ -13,7 +13,8 @@ import { Tile } from "./tile.js";
 
 const GAP = 6;
 const HASTE = 3;  // pixels a millisecond: faster than that pictures are not loaded on the way
-const REST = 90;
+const LEAP = 0.35;  // of the window's height at once: so it is where frames are few
+const REST = 90;  // milliseconds
 
 export class Grid extends EventTarget {
   active = 0;
@@ -158,7 +159,8 @@ export class Grid extends EventTarget {
     const now = performance.now();
     const { top: before, time, hasty } = this.#last;
     if (top === before && now - time < REST) return hasty;
-    this.#last = { top, time: now, hasty: Math.abs(top - before) / Math.max(now - time, 1) > HASTE };
+    const far = Math.abs(top - before);
+    this.#last = { top, time: now, hasty: far > LEAP * innerHeight || far / Math.max(now - time, 1) > HASTE };
     return this.#last.hasty;
   }
 

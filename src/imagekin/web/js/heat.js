@@ -1,7 +1,7 @@
 // A heat map over a picture: how much each cell of the network's last features adds to a similarity.
 import { h } from "./dom.js";
 
-const STOPS = [[0, [60, 15, 110, 0]], [0.2, [110, 30, 130, 30]], [0.45, [215, 60, 90, 120]], [0.7, [250, 140, 40, 175]], [1, [255, 240, 130, 205]]];
+const STOPS = [[0, [60, 15, 110, 0]], [0.2, [110, 30, 130, 30]], [0.45, [215, 60, 90, 100]], [0.7, [250, 140, 40, 150]], [1, [255, 235, 110, 175]]];
 const LARGER = 3;  // times its own size, no more, is a small picture shown
 const FINE = 24;  // pixels of the canvas for each cell
 

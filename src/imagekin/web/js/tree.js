@@ -19,10 +19,10 @@ export class Tree {
     const open = [...this.#nodes].filter(([, node]) => node.getAttribute("aria-expanded") === "true").map(([path]) => path);
     const { folders } = await ask(`${this.context.base}/folders`);
     this.#nodes.clear();
-    const all = this.#node({ path: null, name: "All pictures", count: this.context.collection.images }, 1);
+    const all = this.#node({ path: null, name: "All pictures", count: this.context.collection.images, folders: 0 }, 1);
     fill(this.element, all, folders.map((folder) => this.#node(folder, 1)));
     for (const path of open) if (this.#nodes.has(path)) await this.#open(this.#nodes.get(path));
-    if (folders.length === 1 && !open.length) await this.#open(this.#nodes.get(folders[0].path));
+    if (folders.length === 1 && folders[0].folders && !open.length) await this.#open(this.#nodes.get(folders[0].path));
     this.show(this.current);
   }
 
@@ -41,9 +41,9 @@ export class Tree {
     const bytes = /\p{Surrogate}/u.test(folder.path ?? "");  // a name that is no text cannot stand in an address
     const twist = h("span", { class: "twist" }, icon("right"));
     const line = h("div", { class: "line", title: bytes ? "The name of this folder is no text, so that it cannot be asked for" : shown(folder.path ?? "") },
-      folder.path === null || folder.leaf ? h("span", { class: "twist" }) : twist, icon(folder.path === null ? "browse" : "folder"),
+      folder.folders ? twist : h("span", { class: "twist" }), icon(folder.path === null ? "browse" : "folder"),
       h("bdi", {}, shown(folder.name)), h("small", {}, whole(folder.count)));
-    const node = h("li", { role: "treeitem", "aria-level": level, tabIndex: -1, "aria-selected": "false", "aria-expanded": folder.path === null ? null : "false",
+    const node = h("li", { role: "treeitem", "aria-level": level, tabIndex: -1, "aria-selected": "false", "aria-expanded": folder.folders ? "false" : null,
       "aria-label": `${shown(folder.name)}, ${whole(folder.count)}` }, line);
     node.data = { ...folder, level, bytes };
     twist.addEventListener("click", (event) => { event.stopPropagation(); this.#toggle(node); });
@@ -70,11 +70,7 @@ export class Tree {
     if (node.querySelector("[role=group]") || node.data.bytes) return;
     try {
       const { folders } = await ask(address(`${this.context.base}/folders`, { folder: node.data.path }));
-      if (folders.length) node.append(h("ul", { role: "group" }, folders.map((folder) => this.#node(folder, node.data.level + 1))));
-      else {
-        node.removeAttribute("aria-expanded");
-        node.querySelector(".twist").replaceChildren();
-      }
+      node.append(h("ul", { role: "group" }, folders.map((folder) => this.#node(folder, node.data.level + 1))));
       this.show(this.current);
     } catch (error) {
       this.context.fail(error);
