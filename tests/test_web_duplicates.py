@@ -133,6 +133,25 @@ def test_hard_links_are_for_exact_copies_only(copies: Folder, opened: Opener) ->
     expect(group_of(page, "second.jpg")).to_contain_text("already one file")
 
 
+@pytest.fixture
+def still(copies: Folder) -> Iterator[Site]:
+    """A site of the same collection that may only be looked at."""
+    copies.site.ask("tags", "POST", json={"ids": [1], "add": ["seen"]})
+    with serving(copies.site.served.collection, read_only=True) as site:
+        yield site
+
+
+def test_a_server_to_look_at_offers_nothing_that_changes(still: Site, opened: Opener) -> None:
+    page = opened(still, "#/duplicates")
+    looked(page)
+    expect(group_of(page, "small.jpg").locator(".member.kept")).to_contain_text("large.jpg")
+    expect(page.get_by_role("button", name="See what would happen")).to_have_count(0)
+    page.goto(f"{still.url}/#/tags?tag=seen")
+    expect(page.get_by_role("heading", name="seen")).to_be_visible()
+    for name in ("Rename…", "Delete…", "Accept"):
+        expect(page.get_by_role("button", name=name)).to_have_count(0)
+
+
 def test_a_phone_has_room_for_it_and_keys_reach_it(copies: Folder, opened: Opener) -> None:
     page = opened(copies.site, "#/duplicates", width=390, height=800)
     looked(page)
