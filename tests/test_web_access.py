@@ -56,6 +56,14 @@ def axe(visit: Visit) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def test_axe_would_find_something(visit: Visit) -> None:
+    visit.go()
+    visit.page.evaluate(
+        "document.querySelector('main').append(Object.assign(document.createElement('img'), {src: '/favicon.ico'}))"
+    )
+    assert [each["rule"] for each in axe(visit)] == ["image-alt"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("view", VIEWS)
 def test_axe_finds_nothing(chrome: Chromium, site: Site, view: str, scheme: Any) -> None:

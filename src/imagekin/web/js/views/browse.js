@@ -115,7 +115,8 @@ class Browse {
   /** How far down one is, for those who scroll far. */
   #where() {
     const { length } = this.grid.source;
-    this.line.dataset.at = length ? whole(Math.min(this.grid.first + 1, length)) : "";
+    const { first } = this.grid;
+    this.line.dataset.at = first > 0 && length ? whole(Math.min(first + 1, length)) : "";
   }
 
   #fail(error) {

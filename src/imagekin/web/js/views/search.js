@@ -5,6 +5,7 @@ import { button, fill, h } from "../dom.js";
 import { Filters } from "../filters.js";
 import { Grid } from "../grid.js";
 import { Query } from "../query.js";
+import { shuffled } from "../shuffle.js";
 import { Pages } from "../sources.js";
 import { filtered, filters, written } from "../state.js";
 import { whole } from "../text.js";
@@ -12,6 +13,7 @@ import { whole } from "../text.js";
 export const name = "search";
 export const title = "Search";
 const KEPT = 8;
+const PAGE = 100;
 const PATIENCE = 1500;  // milliseconds
 const SHOWN = ["image", "id", "url", "region", "plus", "minus", "near", "k"];
 let view = null;
@@ -108,7 +110,7 @@ class Search {
     this.line.title = "";
     if (none) this.#none(narrow);
     else if (!source.length) this.line.textContent = asks(now) ? "Searching…" : "";
-    else if (!asks(now)) this.line.textContent = narrow ? "Pictures that fit" : "Your pictures";
+    else if (!asks(now)) this.line.textContent = narrow ? "Pictures that fit, shuffled" : "Your pictures, shuffled";
     else this.#found(source);
   }
 
@@ -158,12 +160,15 @@ class Search {
   }
 }
 
-/** All pictures that fit, a page at a time. */
+/** All pictures that fit, in no order, so that there is something of everything to begin with; the same on reload. */
 function everything(context, now) {
-  let after = 0;
+  let ids = null;
   return async (offset, signal) => {
-    const { items, next } = await ask(address(`${context.base}/items`, { ...filters(now), after, limit: 100 }), { signal });
-    after = next ?? after;
-    return { items, last: next === null };
+    ids ??= shuffled((await ask(address(`${context.base}/outline`, filters(now)), { signal })).ids);
+    const some = ids.slice(offset, offset + PAGE);
+    if (!some.length) return { items: [], last: true };
+    const { items } = await ask(address(`${context.base}/items`, { where: `id in (${some.join(", ")},)`, limit: PAGE }), { signal });
+    const found = new Map(items.map((item) => [item.id, item]));
+    return { items: some.filter((id) => found.has(id)).map((id) => found.get(id)), taken: some.length, last: offset + PAGE >= ids.length };
   };
 }
