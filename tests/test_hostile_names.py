@@ -162,7 +162,16 @@ def test_a_job_that_passes_them_tells_them(site: Site) -> None:
         lines = list(answer.iter_raw())
     assert b"".join(lines).isascii()
     assert b"event: end" in lines[-1]
-    for each in (f"jobs/{job['id']}", "jobs", "skipped", HERE, "/api/v1/collections", "duplicates/logs"):
+    for each in (
+        f"jobs/{job['id']}",
+        "jobs",
+        "skipped",
+        HERE,
+        "/api/v1/collections",
+        "duplicates/logs",
+        "outline",
+        "tags",
+    ):
         plain(site.ask(each))
 
 
