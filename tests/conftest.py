@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ("tests.dataset_site", "tests.exchanged", "tests.pixel_collection", "tests.web_pages")
+pytest_plugins = ("tests.dataset_site", "tests.exchanged", "tests.pixel_collection", "tests.visits", "tests.web_pages")
 """Modules whose fixtures every test may ask for."""
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

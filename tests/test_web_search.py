@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,31 +12,12 @@ from playwright.sync_api import Locator, expect
 
 import imagekin
 from tests.served import Site, serving
-from tests.visits import SCENES, TAKES, Visit, album, name_of, visiting
+from tests.visits import SCENES, TAKES, Visit, name_of, visiting
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
 
 ALL = SCENES * TAKES
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return album(tmp_path_factory.mktemp("web") / "photos")
-
-
-@pytest.fixture(scope="module")
-def site(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with imagekin.open(tmp_path_factory.mktemp("web") / "c", model="pixels") as photos:
-        photos.index(root)
-        with serving(photos) as site:
-            yield site
-
-
-@pytest.fixture
-def visit(chrome: Chromium, site: Site) -> Iterator[Visit]:
-    with visiting(chrome, site) as visit:
-        yield visit
 
 
 def base(scene: int, take: int) -> str:
@@ -78,6 +58,7 @@ def clicked(visit: Visit, picture: Locator) -> tuple[int, int]:
 def test_a_click_searches_and_back_and_reload_work(visit: Visit) -> None:
     visit.go()
     expect(visit.page.get_by_role("heading", level=2)).to_contain_text("look like this one")
+    visit.settled()
     shown = visit.names(8)
     visit.page.reload()
     visit.settled()
@@ -99,11 +80,11 @@ def test_a_click_searches_and_back_and_reload_work(visit: Visit) -> None:
     assert visit.names(8) == shown
 
 
-def test_a_file_is_chosen_and_kept_for_reload_and_back(visit: Visit, root: Path) -> None:
+def test_a_file_is_chosen_and_kept_for_reload_and_back(visit: Visit, photographs: Path) -> None:
     visit.go()
     with visit.page.expect_file_chooser() as choosing:
         visit.page.get_by_role("button", name="Choose a picture").click()
-    choosing.value.set_files(root / name_of(7, 0))
+    choosing.value.set_files(photographs / name_of(7, 0))
     found(visit, kin(7))
     assert list(visit.state()) == ["view", "image"]
     visit.page.reload()
@@ -111,7 +92,7 @@ def test_a_file_is_chosen_and_kept_for_reload_and_back(visit: Visit, root: Path)
     expect(visit.page.get_by_alt_text("Your picture, which is searched by")).to_be_visible()
     with visit.page.expect_file_chooser() as choosing:
         visit.page.keyboard.press("/")
-    choosing.value.set_files(root / name_of(9, 0))
+    choosing.value.set_files(photographs / name_of(9, 0))
     found(visit, kin(9))
     visit.page.go_back()
     found(visit, kin(7))
@@ -122,8 +103,8 @@ def test_a_link_to_somebody_elses_picture_says_so(visit: Visit) -> None:
     expect(visit.page.get_by_role("alert").first).to_contain_text("give it once more")
 
 
-def test_a_picture_is_pasted(chrome: Chromium, site: Site) -> None:
-    with visiting(chrome, site, permissions=["clipboard-read", "clipboard-write"]) as visit:
+def test_a_picture_is_pasted(chrome: Chromium, gallery: Site) -> None:
+    with visiting(chrome, gallery, permissions=["clipboard-read", "clipboard-write"]) as visit:
         visit.go()
         visit.settled()
         copied = visit.page.evaluate(
@@ -157,9 +138,9 @@ def drop(visit: Visit, data: bytes, name: str, kind: str) -> None:
     expect(visit.page.get_by_text("Drop the picture to search by it")).to_be_hidden()
 
 
-def test_a_picture_is_dropped_anywhere(visit: Visit, root: Path) -> None:
+def test_a_picture_is_dropped_anywhere(visit: Visit, photographs: Path) -> None:
     visit.go("#/browse")
-    drop(visit, (root / name_of(5, 1)).read_bytes(), "<b>mine</b>.jpg", "image/jpeg")
+    drop(visit, (photographs / name_of(5, 1)).read_bytes(), "<b>mine</b>.jpg", "image/jpeg")
     found(visit, kin(5))
     expect(visit.page.locator(".asked .name")).to_have_text("<b>mine</b>.jpg")
     drop(visit, b"%PDF-", "paper.pdf", "application/pdf")
@@ -192,7 +173,7 @@ def test_by_address_only_where_that_is_allowed(visit: Visit) -> None:
 # -- a region ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_box_is_drawn_on_the_picture(visit: Visit, root: Path) -> None:
+def test_a_box_is_drawn_on_the_picture(visit: Visit, photographs: Path) -> None:
     visit.go("#/search?id=1")
     answered(visit)
     area = visit.page.locator(".area")
@@ -386,7 +367,7 @@ def test_the_first_pictures_are_there_soon(visit: Visit, record_property: object
     assert paint > 0
 
 
-def test_a_server_that_needs_a_token_asks_for_it(chrome: Chromium, root: Path, tmp_path: Path) -> None:
+def test_a_server_that_needs_a_token_asks_for_it(chrome: Chromium, photographs: Path, tmp_path: Path) -> None:
     token = "a-token-of-some-length"
     with imagekin.open(tmp_path / "c", model="pixels") as photos, serving(photos, token=token) as site:
         with visiting(chrome, site) as visit:

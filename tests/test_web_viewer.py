@@ -3,38 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Locator, Route, expect
 
-import imagekin
-from tests.served import Site, serving
-from tests.visits import Visit, album, name_of, visiting
+from tests.visits import Visit, name_of
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser as Chromium
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return album(tmp_path_factory.mktemp("viewer") / "photos")
-
-
-@pytest.fixture(scope="module")
-def site(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with imagekin.open(tmp_path_factory.mktemp("viewer") / "c", model="pixels") as photos:
-        photos.index(root)
-        with serving(photos) as site:
-            yield site
-
-
-@pytest.fixture
-def visit(chrome: Chromium, site: Site) -> Iterator[Visit]:
-    with visiting(chrome, site) as visit:
-        yield visit
+    pass
 
 
 def viewer(visit: Visit) -> Locator:
@@ -104,11 +82,11 @@ def test_closing_leads_back_to_where_one_was(visit: Visit) -> None:
     expect(dialog).to_be_hidden()
 
 
-def test_a_picture_that_was_given_beside_a_hit_and_a_region_of_it(visit: Visit, root: Path) -> None:
+def test_a_picture_that_was_given_beside_a_hit_and_a_region_of_it(visit: Visit, photographs: Path) -> None:
     visit.go()
     with visit.page.expect_file_chooser() as choosing:
         visit.page.get_by_role("button", name="Choose a picture").click()
-    choosing.value.set_files(root / name_of(6, 0))
+    choosing.value.set_files(photographs / name_of(6, 0))
     visit.page.wait_for_url("**image=*")
     visit.page.evaluate("location.hash += '&region=0.1,0.1,0.6,0.6'")
     expect(visit.page.locator(".region:visible")).to_have_count(1)

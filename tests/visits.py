@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+import pytest
 from PIL import ImageEnhance
 
+import imagekin
 from tests.browser import Browser
 from tests.photographs import photograph, save
-from tests.served import Site
+from tests.served import Site, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
@@ -36,6 +38,28 @@ def album(root: Path) -> Path:
         for take in range(TAKES):
             save(root / name_of(scene, take), ImageEnhance.Brightness(whole).enhance(1 - 0.08 * take))
     return root
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the album."""
+    return album(tmp_path_factory.mktemp("album") / "photos")
+
+
+@pytest.fixture(scope="module")
+def gallery(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server of the album."""
+    with imagekin.open(tmp_path_factory.mktemp("gallery") / "c", model="pixels") as photos:
+        photos.index(photographs)
+        with serving(photos) as site:
+            yield site
+
+
+@pytest.fixture
+def visit(chrome: Chromium, gallery: Site) -> Iterator[Visit]:
+    """A tab on the album."""
+    with visiting(chrome, gallery) as visit:
+        yield visit
 
 
 class Visit:
