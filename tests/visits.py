@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,16 @@ FOLDERS = ("sea", "town", "wood")
 
 def name_of(scene: int, take: int) -> str:
     return f"{FOLDERS[scene % 3]}/scene{scene:02}-{take}.jpg"
+
+
+def base(scene: int, take: int) -> str:
+    """The name of a picture in its folder."""
+    return name_of(scene, take).partition("/")[2]
+
+
+def kin(scene: int, without: int | None = None) -> set[str]:
+    """The names of all takes of a scene."""
+    return {base(scene, take) for take in range(TAKES) if take != without}
 
 
 def album(root: Path) -> Path:
@@ -74,6 +85,7 @@ class Visit:
         self.page = page
         self.site = site
         self.tab = Browser(page)
+        page.on("filechooser", lambda _: None)  # so that choosers are seen from now on, whoever waits for one
 
     def go(self, hash: str = "") -> None:
         """Open an address of the page and wait for its first words."""
@@ -114,6 +126,23 @@ class Visit:
             "[...document.querySelectorAll('main > section:not([hidden]) a.picture img[src]')]"
             ".every(each => each.complete) && document.querySelector('a.picture img.here')"
         )
+
+
+def answered(visit: Visit) -> None:
+    """Wait until there is an answer."""
+    from playwright.sync_api import expect
+
+    expect(visit.view.get_by_role("status").first).to_contain_text("nearest first")
+
+
+def found(visit: Visit, names: set[str]) -> None:
+    """Wait until these are the nearest."""
+    visit.until(
+        f"JSON.stringify([...document.querySelectorAll('main > section:not([hidden]) a.picture[href]')]"
+        f".slice(0, {len(names)}).map(each => each.ariaLabel.split(',')[0]).sort())"
+        f" === {json.dumps(json.dumps(sorted(names), separators=(',', ':')))}"
+    )
+    answered(visit)
 
 
 @contextmanager
