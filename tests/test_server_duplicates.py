@@ -236,12 +236,13 @@ def test_a_plan_is_carried_out_and_can_be_brought_back_after_a_restart(
     assert photos.check() == []
 
 
-def test_without_a_folder_of_the_owner_s_it_is_beside_the_collection(photos: Collection, root: Path) -> None:
+def test_without_a_folder_of_the_owner_s_nothing_is_moved(photos: Collection, root: Path) -> None:
+    before = tree(root)
     with serving(photos) as site:
         looked(site)
-        acted(site, planned(site, act="move"))
-    place = Path(photos.location) / "set-aside"
-    assert sorted(tree(place)) == COPIES["a.jpg"]
+        assert site.ask(HERE).json()["set_aside"] is None
+        assert "--set-aside" in problem(site.ask("duplicates/plan", "POST", json={"act": "move"}), 422)
+    assert tree(root) == before
 
 
 def test_a_folder_among_the_pictures_is_no_place_to_move_to(photos: Collection, root: Path) -> None:

@@ -357,3 +357,20 @@ def test_no_name_gets_out_of_its_header(photos: Collection, root: Path, name: st
         assert shown.isprintable()
         assert shown.count('"') == 2
         assert 'evil.html"' not in shown
+
+
+@pytest.mark.parametrize("path", ["items", "count", "items/1", "tags", "labels", "outline", "skipped"])
+def test_parameters_that_an_address_does_not_know_are_refused(site: Site, path: str) -> None:
+    detail = problem(site.ask(path, params={"lable": "cat"}), 422)
+    assert "'lable' is no parameter of this address" in detail
+
+
+def test_a_mistyped_filter_removes_nothing(site: Site, photos: Collection) -> None:
+    before = len(photos)
+    problem(site.ask("items", "DELETE", params={"under": "/", "lable": "cat"}), 422)
+    problem(site.ask("tags", "DELETE", params={"tag": "x", "under": "/"}), 422)
+    assert len(photos) == before
+
+
+def test_ids_and_filters_are_not_listed_together(site: Site) -> None:
+    assert "one or the other" in problem(site.ask("items", params={"id": 1, "label": "nope"}), 422)

@@ -231,7 +231,13 @@ def test_skipped_files_are_listed_with_their_reasons(site: Site, root: Path) -> 
 
 def test_a_collection_says_what_it_is(site: Site, photos: Collection, root: Path) -> None:
     told = site.ask(HERE).json()
-    assert {**told, "job": None} == {"name": "photos", "job": None, "read_only": False, **photos.info()}
+    assert {**told, "job": None} == {
+        "name": "photos",
+        "job": None,
+        "read_only": False,
+        "set_aside": None,
+        **photos.info(),
+    }
     assert list(told["roots"]) == [str(root)]
     assert site.ask("/api/v1/collections").json() == {"collections": [told]}
     assert "nothing" in problem(site.ask("/api/v1/collections/nothing"), 404)

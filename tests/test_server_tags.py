@@ -56,7 +56,9 @@ def test_items_are_tagged_listed_and_filtered(site: Site) -> None:
 def test_tags_are_renamed_and_forgotten(site: Site) -> None:
     change(site, ids=[1, 2], add=["sea"])
     change(site, ids=[2, 3], add=["beach"])
-    assert site.ask("tags/rename", "POST", json={"tag": "sea", "to": "beach"}).json() == {"changed": 2}
+    said = problem(site.ask("tags/rename", "POST", json={"tag": "sea", "to": "beach"}), 422)
+    assert "there is a tag 'beach' already, which 2 pictures have" in said
+    assert site.ask("tags/rename", "POST", json={"tag": "sea", "to": "beach", "merge": True}).json() == {"changed": 2}
     assert site.ask("tags").json() == {"tags": [{"tag": "beach", "count": 3}]}
     assert "no picture has the tag 'sea'" in problem(
         site.ask("tags/rename", "POST", json={"tag": "sea", "to": "x"}), 422

@@ -147,7 +147,10 @@ def test_a_tag_is_renamed_merged_and_forgotten(photos: Collection) -> None:
     photos.tag([2, 3], "beach")
     assert photos.rename_tag("sea", "coast") == 2
     assert photos.rename_tag("coast", "coast ") == 0
-    assert photos.rename_tag("coast", "beach") == 2
+    with pytest.raises(InputError, match="there is a tag 'beach' already, which 2 pictures have"):
+        photos.rename_tag("coast", "beach")
+    assert photos.tags() == {"beach": 2, "coast": 2}
+    assert photos.rename_tag("coast", "beach", merge=True) == 2
     assert photos.tags() == {"beach": 3}
     assert photos.forget_tag("beach") == 3
     assert photos.forget_tag("beach") == 0

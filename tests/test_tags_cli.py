@@ -41,11 +41,32 @@ def test_tags_are_given_listed_and_taken(run: Run, tmp_path: Path) -> None:
     listed = json.loads(run("list", "--tag", "beach", "--label", "sea", "--json").stdout)
     assert [item["tags"] for item in listed] == [["beach", "both", "old"], ["beach"], ["beach"]]
     assert run("tag", "beach", "--take", "--id", 2, "--id", 9).stdout == "Changed the tags of 1 picture.\n"
-    assert run("tag", "old", "--rename", "beach").stdout == "Changed the tags of 2 pictures.\n"
+    asked = run("tag", "old", "--rename", "beach", input="n\n")
+    assert (asked.exit_code, asked.stdout) == (1, "")
+    assert "3 pictures have the tag 'beach' already; make the two one, for good? [y/N]" in asked.stderr
+    assert run("tag", "old", "--rename", "beach", "-y").stdout == "Changed the tags of 2 pictures.\n"
     assert run("tag", "beach", "--forget").stdout == "Changed the tags of 4 pictures.\n"
     assert tags(run) == {"both": 1, "wide": 1}
     assert run("remove", "--tag", "wide").exit_code == 0
     assert tags(run) == {"both": 1}
+    missed = run("tag", "nosuch", "--forget")
+    assert missed.exit_code != 0
+    assert "no picture has the tag 'nosuch'; known: 'both'." in missed.stderr
+
+
+def test_a_file_beside_propose_is_an_example_and_a_folder_a_filter(run: Run, tmp_path: Path) -> None:
+    sea = tmp_path / "photos/sea"
+    first = sorted(sea.iterdir())[0]
+    found = json.loads(run("tag", "new", first, tmp_path / "photos/town", "--propose", "--json").stdout)
+    assert found["examples"] == 1
+    assert {each["label"] for each in found["proposals"]} == {"town"}
+
+
+def test_nan_is_no_confidence(run: Run) -> None:
+    run("tag", "beach", "--id", 1)
+    done = run("tag", "beach", "--propose", "--above", "nan", "-y")
+    assert done.exit_code == 2
+    assert "nan is not a confidence" in done.stderr
 
 
 def test_much_is_taken_only_after_asking(run: Run) -> None:

@@ -39,7 +39,7 @@ def copies(tmp_path: Path) -> Iterator[Folder]:
         save(root / f"alone {seed}.jpg", photograph(seed))
     with imagekin.open(tmp_path / "collection", model="pixels") as photos:
         photos.index(root)
-        with serving(photos) as site:
+        with serving(photos, set_aside=str(tmp_path / "aside")) as site:
             yield Folder(site, root)
 
 

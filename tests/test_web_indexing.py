@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from playwright.sync_api import expect
 from imagekin.collection import Collection
 from imagekin.embed.pixels import PixelEmbedder
 from tests.pictures import folder
-from tests.served import serving
+from tests.served import HERE, serving
 from tests.visits import Visit, visiting
 
 if TYPE_CHECKING:
@@ -111,3 +112,48 @@ def test_a_collection_without_anything_says_how_to_begin(chrome: Chromium, photo
         visit.page.get_by_role("link", name="Indexing").click()
         expect(visit.page.get_by_text("None yet.")).to_be_visible()
         expect(visit.page.get_by_text("None: every picture of the folders could be read.")).to_be_visible()
+
+
+FOLLOW = """async ([base, id]) => {
+  const { follow } = await import("/static/js/api.js");
+  return new Promise((done) => follow(base, id, done));
+}"""
+TURN = """(hidden) => {
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_job_that_a_new_server_does_not_know_is_over(chrome: Chromium, photos: Collection) -> None:
+    with serving(photos) as site, visiting(chrome, site) as visit:
+        visit.go("#/indexing")
+        told = visit.page.evaluate(FOLLOW, [HERE, "f" * 16])
+        visit.tab.faults.clear()  # the browser's own line on the address that is not there
+    assert told["state"] == "failed"
+    assert "started anew" in told["error"]
+
+
+def test_a_page_that_nobody_sees_holds_no_connection(
+    chrome: Chromium, photos: Collection, root: Path, gate: Gate
+) -> None:
+    def listeners() -> int:
+        line = next(line for line in site.ask("/metrics").text.splitlines() if line.startswith("imagekin_listeners"))
+        return int(float(line.split()[1]))
+
+    def until(number: int) -> None:
+        end = time.monotonic() + 30
+        while listeners() != number:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+    with serving(photos, folders=(str(root),)) as site:
+        site.served.jobs.start([str(root)])
+        with visiting(chrome, site) as visit:
+            visit.go("#/indexing")
+            until(1)
+            visit.page.evaluate(TURN, True)
+            until(0)
+            visit.page.evaluate(TURN, False)
+            until(1)
+            gate.open()
+            expect(chip(visit)).to_be_hidden()

@@ -137,7 +137,7 @@ def compare(embedder: Embedder, query: View, hit: View, *, metric: str = "cosine
     ]
     one, other = (vector.astype(np.float32)[None] for vector in vectors)
     gap = float(distance.pairwise(one, other, metric)[0, 0])
-    return Comparison(float(vectors[0] @ vectors[1]), gap, *heats)
+    return Comparison(float(np.clip(vectors[0] @ vectors[1], -1, 1)), gap, *heats)
 
 
 def _box(embedder: Embedder, shown: View) -> Box:

@@ -57,13 +57,18 @@ class Tagging:
         """Every tag with the number of its pictures, missing ones included, the most frequent first."""
         return self.store.tags()
 
-    def rename_tag(self, tag: str, to: str) -> int:
-        """Call a tag otherwise; where there is a tag *to* already, they become one.  Returns how many had it.
+    def rename_tag(self, tag: str, to: str, *, merge: bool = False) -> int:
+        """Call a tag otherwise.  Returns how many pictures had it.
+
+        Args:
+            tag: a tag that there is.
+            to: its new name.
+            merge: let it become one with a tag that is called so already, which nothing takes apart again.
 
         Raises:
-            InputError: no picture has *tag*, or *to* cannot be one.
+            InputError: no picture has *tag*, *to* cannot be one, or there is one already and *merge* is false.
         """
-        return rename(self.store, tag, to)
+        return rename(self.store, tag, to, merge=merge)
 
     def forget_tag(self, tag: str) -> int:
         """Take a tag from every picture that has it.  Returns how many had it."""
@@ -121,14 +126,29 @@ def words(add: Tags, remove: Tags) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return given, taken
 
 
-def rename(store: Store, tag: str, to: str) -> int:
+def rename(store: Store, tag: str, to: str, *, merge: bool = False) -> int:
     """See ``Tagging.rename_tag``."""
     old, new = tags.checked(tag), tags.checked(to)
-    if not store.count(of(old), missing=None):
+    known(store, old)
+    if new == old:
+        return 0
+    if not merge and (count := store.count(of(new), missing=None)):
         raise InputError(
-            f"no picture has the tag {old!r}; known: {', '.join(map(repr, list(store.tags())[:20])) or 'none'}."
+            f"there is a tag {new!r} already, which {count:,} pictures have, and one that both become is not taken "
+            "apart again; choose another name, or say that they are to merge."
         )
-    return store.tag(of(old), (new,), (old,)) if new != old else 0
+    return store.tag(of(old), (new,), (old,))
+
+
+def known(store: Store, tag: str) -> None:
+    """Check that a picture has a tag.
+
+    Raises:
+        InputError: none has; the message names some that there are.
+    """
+    if not store.count(of(tag), missing=None):
+        others = ", ".join(map(repr, list(store.tags())[:20]))
+        raise InputError(f"no picture has the tag {tags.checked(tag)!r}; known: {others or 'none'}.")
 
 
 def of(tag: str) -> Filter:

@@ -12,6 +12,7 @@ from imagekin.cli import output
 from imagekin.cli.settings import Settings
 from imagekin.cli.table import Column, render
 from imagekin.errors import InputError
+from imagekin.tagging import known
 
 if TYPE_CHECKING:
     from imagekin.collection import Collection
@@ -52,6 +53,28 @@ def filters(photos: Collection, how: Mapping[str, Any]) -> dict[str, Any]:
             if not photos.count(under=path):
                 raise InputError(f"no picture of the collection is at {path}; index it first.")
     return found
+
+
+def tagged(photos: Collection, word: str) -> dict[str, Any]:
+    """All pictures that have a tag, as ``Collection.tag`` takes them.
+
+    Raises:
+        InputError: there is no such tag.
+    """
+    known(photos.store, word)
+    return {"tag": [word]}
+
+
+def examples(photos: Collection, how: Mapping[str, Any]) -> tuple[list[int], dict[str, Any]]:
+    """Pictures that a command line names as examples, by id or as files, and the filters: folders are among those.
+
+    Raises:
+        InputError: no picture of the collection is at a path.
+    """
+    paths = {path: location.absolute(path) for path in how["paths"]}
+    found = photos.store.lookup([*paths.values()])
+    folders = [path for path, absolute in paths.items() if absolute not in found]
+    return [*how["ids"], *(one.id for one in found.values())], filters(photos, {**how, "paths": folders})
 
 
 def having(photos: Collection, word: str, chosen: Mapping[str, Any]) -> int:

@@ -29,9 +29,9 @@ class RemoteTags(Tagging):
         """Every tag with the number of its pictures, missing ones included, the most frequent first."""
         return {each["tag"]: each["count"] for each in self._ask("GET", "/tags")["tags"]}
 
-    def rename_tag(self, tag: str, to: str) -> int:
-        """Call a tag otherwise; where there is a tag *to* already, they become one.  Returns how many had it."""
-        return int(self._ask("POST", "/tags/rename", json={"tag": tag, "to": to})["changed"])
+    def rename_tag(self, tag: str, to: str, *, merge: bool = False) -> int:
+        """Call a tag otherwise; see ``Collection.rename_tag``.  Returns how many pictures had it."""
+        return int(self._ask("POST", "/tags/rename", json={"tag": tag, "to": to, "merge": merge})["changed"])
 
     def forget_tag(self, tag: str) -> int:
         """Take a tag from every picture that has it.  Returns how many had it."""

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 from starlette.types import Receive, Scope, Send
 
-from imagekin.server import pages, permissions, problems
+from imagekin.server import pages, parameters, permissions, problems
 from imagekin.server.gallery import Gallery
 from imagekin.server.guard import Guard
 from imagekin.server.keys import Keys
@@ -89,7 +89,7 @@ def _api(gallery: Gallery, options: Options, keys: Keys | None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
-        dependencies=[Depends(permissions.check)],
+        dependencies=[Depends(permissions.check), Depends(parameters.check)],
     )
     api.state.gallery, api.state.options, api.state.keys = gallery, options, keys
     api.state.pages = pages.load()

@@ -6,7 +6,6 @@ collection holds, and only a plan that was shown before is carried out, once.
 
 from __future__ import annotations
 
-import os
 import secrets
 import threading
 import time
@@ -118,12 +117,17 @@ class Copies:
 
         Args:
             wanted: what for.
-            set_aside: the owner's folder for what is moved; by default ``set-aside`` in the collection's.
+            set_aside: the owner's folder for what is moved; None where nothing is moved.
 
         Raises:
             Problem: 404, no such group or no search; 409, the numbers are of another search.
-            InputError: a keeper that is none of its group, or an act that makes no sense.
+            InputError: a keeper that is none of its group, an act that makes no sense, or no folder to move to.
         """
+        if wanted.act == MOVE and set_aside is None:
+            raise InputError(
+                "there is no folder to move duplicates to; the owner gives one when the server starts (--set-aside); "
+                "or delete them, which can be taken back as well."
+            )
         last = self.last()
         found = replace(last.found, groups=tuple(_chosen(last, wanted)))
         kinds = tuple(wanted.kinds or (KINDS if wanted.groups is not None or wanted.keepers else (EXACT,)))
@@ -131,7 +135,7 @@ class Copies:
         if wanted.act == HARDLINK:
             unlike = [Skipped(one.item.path, _UNLIKE) for _, one in found.members(kinds) if one.kind != EXACT]
             kinds = (EXACT,)
-        folder = (set_aside or self._beside()) if wanted.act == MOVE else None
+        folder = set_aside if wanted.act == MOVE else None
         proposed, refused = foreseen(plan(self._photos, found, wanted.act, kinds=kinds, folder=folder))
         made = Proposal(secrets.token_urlsafe(16), proposed, (*unlike, *refused), time.monotonic() + LIFE)
         with self._lock:
@@ -194,10 +198,6 @@ class Copies:
             }
 
         return running.begin("undo", work)
-
-    def _beside(self) -> str | None:
-        place = self._photos.location
-        return os.path.join(place, "set-aside") if os.path.isdir(place) else None
 
     def _holds(self, proposed: Plan) -> bool:
         """Whether every picture of a plan is where it was, with the content it had."""

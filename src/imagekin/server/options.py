@@ -48,7 +48,7 @@ class Options:
         allow_urls: whether pictures are fetched from URLs that a request names.
         names: further host names by which the server may be asked, as behind a proxy.
         read_only: whether requests may only look: no removal, no tags, nothing done to files, no indexing.
-        set_aside: folder that duplicates are moved to on request; by default ``set-aside`` in the collection's.
+        set_aside: folder that duplicates are moved to on request; None: they are not moved.
 
     Raises:
         InputError: the token is too short, or absent where the address is not this machine's own.

@@ -268,6 +268,7 @@ class CollectionShape(BaseModel):
     roots: dict[str, str] = Field(description="The indexed folders, each with its label rule.")
     job: str | None = Field(description="The job that runs now.")
     read_only: bool = Field(description="Whether nothing may be changed through this server.")
+    set_aside: str | None = Field(description="The folder that duplicates can be moved to; null where there is none.")
 
 
 class Collections(BaseModel):

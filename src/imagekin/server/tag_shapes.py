@@ -32,7 +32,8 @@ class Rename(Shape):
     model_config = ConfigDict(strict=True)
 
     tag: Tag
-    to: Tag = Field(description="If there is such a tag already, they become one.")
+    to: Tag = Field(description="Its new name.")
+    merge: bool = Field(False, description="Become one with a tag that is called so already; nothing undoes that.")
 
 
 class Wish(Filters):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -55,7 +55,7 @@ def _answers(
 ) -> tuple[list[Answer], list[Skipped]]:
     from imagekin.duplicates import Answer, Presence, answers
 
-    rate = {} if error is None else {"error": error}
+    rate: dict[str, Any] = {} if error is None else {"error": error}
     found: list[Answer] = []
     failed: list[Skipped] = []
     with settings.open(allow_urls=allow_urls) as photos, evaluating.bar(settings) as step:

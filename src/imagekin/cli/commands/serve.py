@@ -28,7 +28,7 @@ VARIABLE = "IMAGEKIN_TOKEN"
 @click.option("--allow-host", "names", multiple=True, metavar="NAME", help="A name it is asked by, as behind a proxy.")
 @click.option("--allow-urls", is_flag=True, help="Let searches name http(s) URLs, and fetch them.")
 @click.option("--read-only", is_flag=True, help="Requests may only look: nothing is removed, tagged, moved or indexed.")
-@click.option("--set-aside", metavar="FOLDER", help="Where duplicates are moved to [set-aside in the collection].")
+@click.option("--set-aside", metavar="FOLDER", help="Let duplicates be moved to this folder.")
 @click.option("--open", "browser", is_flag=True, help="Open the page in the browser.")
 @shared
 @click.pass_obj

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -9,6 +10,7 @@ import click
 from imagekin.cli import output, tagging
 from imagekin.cli.commands.options import NUMBER, filtered
 from imagekin.cli.settings import Settings, shared
+from imagekin.store import tags
 
 if TYPE_CHECKING:
     from imagekin.collection import Collection
@@ -23,7 +25,7 @@ MANY: Final = 10
 @click.option("--id", "ids", type=NUMBER, multiple=True, help="This item of the collection; may be repeated.")
 @filtered
 @click.option("--take", is_flag=True, help="Take the tag away from them instead.")
-@click.option("--rename", metavar="NEW", help="Call the tag NEW wherever it is.")
+@click.option("--rename", metavar="NEW", help="Call the tag NEW wherever it is; asks before two become one.")
 @click.option("--forget", is_flag=True, help="Take the tag from every picture that has it.")
 @click.option("--propose", is_flag=True, help="Show pictures that look as if they deserve the tag.")
 @click.option("-k", type=click.IntRange(1, 1_000), default=20, show_default=True, help="Proposals wanted.")
@@ -43,9 +45,9 @@ def command(settings: Settings, /, word: str | None, **how: Any) -> int:
         elif what == "propose":
             return _proposed(settings, photos, word, how)
         elif what == "rename":
-            tagging.changed(settings, photos.rename_tag(word, how["rename"]))
+            return _renamed(settings, photos, word, how)
         else:
-            chosen: dict[str, Any] = {"tag": [word]} if what == "forget" else tagging.chosen(photos, how)
+            chosen = tagging.tagged(photos, word) if what == "forget" else tagging.chosen(photos, how)
             verb = photos.tag if what == "give" else photos.untag
             if what != "give" and not how["yes"] and not _agreed(word, tagging.having(photos, word, chosen)):
                 return 1
@@ -68,11 +70,26 @@ def _asked(word: str | None, how: dict[str, Any]) -> str:
         raise click.UsageError(f"--{verb} is for every picture that has the tag; leave out {who[0]}.")
     if how["above"] is not None and verb != "propose":
         raise click.UsageError("--above goes with --propose.")
+    if how["above"] is not None and math.isnan(how["above"]):
+        raise click.BadParameter("nan is not a confidence; give a number from 0 to 1.", param_hint="--above")
     return verb
 
 
+def _renamed(settings: Settings, photos: Collection, word: str, how: dict[str, Any]) -> int:
+    number = photos.tags().get(tags.checked(how["rename"]), 0) if tags.checked(how["rename"]) != word else 0
+    others = output.plural(number, "picture")
+    if number and not how["yes"] and not click.confirm(
+        f"{others} have the tag {how['rename']!r} already; make the two one, for good?", err=True
+    ):  # fmt: skip
+        click.echo("Nothing was changed.", err=True)
+        return 1
+    tagging.changed(settings, photos.rename_tag(word, how["rename"], merge=bool(number)))
+    return 0
+
+
 def _proposed(settings: Settings, photos: Collection, word: str, how: dict[str, Any]) -> int:
-    found = photos.propose(word, ids=how["ids"], k=how["k"], **tagging.filters(photos, how))
+    examples, filters = tagging.examples(photos, how)
+    found = photos.propose(word, ids=examples, k=how["k"], **filters)
     above = how["above"]
     if above is None:
         tagging.proposed(settings, found)

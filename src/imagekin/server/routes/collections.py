@@ -61,7 +61,7 @@ async def folders(
 def _facts(served: Served, request: Request) -> dict[str, Any]:
     job = served.jobs.running()
     options: Options = request.app.state.options
-    doing = {"job": None if job is None else job.id, "read_only": options.read_only}
+    doing = {"job": None if job is None else job.id, "read_only": options.read_only, "set_aside": options.set_aside}
     return {"name": served.name, **served.collection.info(), **doing}
 
 

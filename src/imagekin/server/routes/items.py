@@ -47,6 +47,8 @@ async def items(
     """The items that fit, by id, a page at a time; or those with these ids, in the order asked."""
     served: Served = request.app.state.gallery.of(collection)
     if id:
+        if any(value is not None for value in conditions.values()):
+            raise Problem(422, "id names items and under, label, where, tag choose among all; give one or the other.")
         found = await served.reading.run(_these, served, id)
         return answer({"items": [item(each, served.name) for each in found], "next": None})
     page = await served.reading.run(lambda: list(served.collection.items(**conditions, after=after, limit=limit)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -9,7 +10,7 @@ from starlette.responses import Response
 
 from imagekin import tagging
 from imagekin.server import tag_shapes
-from imagekin.server.answers import PREFIX, answer, item
+from imagekin.server.answers import PREFIX, answer, item, joined, told
 from imagekin.server.gallery import Served
 from imagekin.server.routes import PROBLEMS
 from imagekin.store.tags import LONGEST
@@ -41,22 +42,17 @@ async def change(request: Request, collection: str, wanted: tag_shapes.Change) -
 
 @router.post("/{collection}/tags/rename", response_model=tag_shapes.Changed, responses=PROBLEMS)
 async def rename(request: Request, collection: str, wanted: tag_shapes.Rename) -> Response:
-    """Call a tag otherwise; where there is one of that name already, they become one."""
+    """Call a tag otherwise."""
     served: Served = request.app.state.gallery.of(collection)
-    return answer({"changed": await served.reading.run(served.collection.rename_tag, wanted.tag, wanted.to)})
+    rename = functools.partial(served.collection.rename_tag, merge=wanted.merge)
+    return answer({"changed": await served.reading.run(rename, wanted.tag, wanted.to)})
 
 
 @router.post("/{collection}/tags/proposals", response_model=tag_shapes.Proposals, responses=PROBLEMS)
 async def proposals(request: Request, collection: str, wanted: tag_shapes.Wish) -> Response:
     """Items without a tag that look like those with it, each with the confidence that it deserves the tag."""
     served: Served = request.app.state.gallery.of(collection)
-    found = await served.proposing.run(
-        lambda: served.collection.propose(
-            wanted.tag, ids=wanted.ids, refused=wanted.refused, k=wanted.k, **wanted.conditions()
-        )
-    )
-    shown = [{**item(each, served.name), "confidence": each.confidence} for each in found.proposals]
-    return answer({"proposals": shown, "examples": found.examples, "calibrated": found.calibrated})
+    return told(await served.proposing.run(_proposals, served, wanted))
 
 
 @router.delete("/{collection}/tags", response_model=tag_shapes.Changed, responses=PROBLEMS)
@@ -64,3 +60,11 @@ async def forget(request: Request, collection: str, tag: Tag) -> Response:
     """Take a tag from every item that has it."""
     served: Served = request.app.state.gallery.of(collection)
     return answer({"changed": await served.reading.run(served.collection.forget_tag, tag)})
+
+
+def _proposals(served: Served, wanted: tag_shapes.Wish) -> bytes:
+    found = served.collection.propose(
+        wanted.tag, ids=wanted.ids, refused=wanted.refused, k=wanted.k, **wanted.conditions()
+    )
+    shown = ({**item(each, served.name), "confidence": each.confidence} for each in found.proposals)
+    return joined("proposals", shown, examples=found.examples, calibrated=found.calibrated)

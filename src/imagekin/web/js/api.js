@@ -63,22 +63,38 @@ export function address(path, parameters = {}) {
 /**
  * Follow a job: `tell(job)` at each step and at its end; returns what stops it.
  *
- * Server-sent events; where they cannot be had the job is asked for now and then.
+ * Server-sent events; where they cannot be had the job is asked for now and then.  Only while the page is seen: browsers
+ * keep few connections to a server open for all tabs together, and streams in tabs behind would take them all.
  */
 export function follow(base, id, tell) {
-  const source = new EventSource(`${base}/jobs/${id}/events`);
+  let source = null;
   let timer = 0;
-  const stop = () => { source.close(); clearTimeout(timer); };
+  const rest = () => { source?.close(); source = null; clearTimeout(timer); };
+  const turn = () => (document.hidden ? rest() : listen());
+  const stop = () => { rest(); document.removeEventListener("visibilitychange", turn); };
   const heard = (event) => tell(JSON.parse(event.data));
-  source.addEventListener("progress", heard);
-  source.addEventListener("end", (event) => { stop(); heard(event); });
-  source.addEventListener("error", () => { if (source.readyState === EventSource.CLOSED) look(); });
+  function listen() {
+    if (source) return;
+    const mine = source = new EventSource(`${base}/jobs/${id}/events`);
+    mine.addEventListener("progress", heard);
+    mine.addEventListener("end", (event) => { stop(); heard(event); });
+    mine.addEventListener("error", () => { if (mine === source && mine.readyState === EventSource.CLOSED) look(); });
+  }
   async function look() {
-    const job = await ask(`${base}/jobs/${id}`).catch(() => null);
+    const job = await ask(`${base}/jobs/${id}`).catch((error) => (error.status === 404 ? lost(id) : null));
+    if (!source) return;
     if (job) tell(job);
     if (!job || job.state === "running") timer = setTimeout(look, 2000);
+    else stop();
   }
+  document.addEventListener("visibilitychange", turn);
+  turn();
   return stop;
+}
+
+/** A job that the server knows nothing of. */
+function lost(id) {
+  return { id, state: "failed", progress: null, report: null, error: "The server was started anew, and the job ended with it." };
 }
 
 /** The address of a thumbnail at least *size* device pixels long, of the sizes that are kept. */

@@ -5,6 +5,8 @@ import { FILTERS } from "./state.js";
 import { brief, shown, whole } from "./text.js";
 import { Tree } from "./tree.js";
 
+const FIELDS = "Fields: name, path, width, height, pixels, size, date, label, tag, id, missing.";
+
 const SIDES = [["", "any size"], ["640", "640 pixels or more"], ["1000", "1,000 pixels or more"], ["2000", "2,000 pixels or more"], ["4000", "4,000 pixels or more"]];
 let number = 0;
 
@@ -40,7 +42,7 @@ export class Filters {
     this.tag = h("input", { type: "text", list: lists.tag.id, placeholder: "add a tag", autocomplete: "off", onchange: () => this.#tagged() });
     this.nearly = h("output", {});
     this.fields.near.addEventListener("input", () => this.#nearly());
-    this.columns = h("span", { class: "soft hint", id: `${this.panel.id}-hint` }, "Fields: name, path, width, height, pixels, size, date, label.");
+    this.columns = h("span", { class: "soft hint", id: `${this.panel.id}-hint` }, FIELDS);
     this.fields.where.setAttribute("aria-describedby", this.columns.id);
     const field = (words, ...inside) => h("label", {}, h("span", {}, words), inside);
     fill(this.panel, Object.values(lists),
@@ -87,7 +89,7 @@ export class Filters {
     fill(this.lists.label, labels.filter(({ label }) => label !== null).slice(0, 1000).map(({ label, count }) => option(label, count)));
     fill(this.lists.tag, tags.tags.slice(0, 1000).map(({ tag, count }) => option(tag, count)));
     const named = columns.length ? ` Columns: ${columns.slice(0, 20).map(shown).join(", ")}.` : "";
-    this.columns.textContent = `Fields: name, path, width, height, pixels, size, date, label.${named}`;
+    this.columns.textContent = `${FIELDS}${named}`;
   }
 
   #folder() {

@@ -7,7 +7,7 @@ const ALL = [
   ["1 … 6", "Search, Browse, Map, Duplicates, Tags, Indexing"],
   ["← → ↑ ↓", "From picture to picture; Page up, Page down, Home, End go further"],
   ["Enter", "Search by the picture"],
-  ["Space", "Select the picture; with Shift and arrows several, Ctrl A all"],
+  ["Space", "Select the picture; with Shift and arrows several, Ctrl A all that are loaded"],
   ["o", "Look at the picture; beside the query where there is one"],
   ["+ and −", "Search for more like it, or less"],
   ["h", "Where query and picture agree, while looking"],

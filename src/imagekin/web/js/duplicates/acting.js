@@ -4,8 +4,8 @@ import { button, fill, h } from "../dom.js";
 import { bytes, count, shown, whole } from "../text.js";
 
 export const ACTS = {
-  move: ["Set them aside", "Duplicates go to the folder that the owner of this server chose."],
-  delete: ["Delete them", "Duplicates go to a hidden folder beside the indexed ones, from which they can be brought back until that folder is emptied."],
+  move: ["Set them aside", "Duplicates go to the folder that this server was given for them."],
+  delete: ["Delete them", "Duplicates go to a hidden folder in the indexed one, from which they can be brought back until that folder is emptied."],
   hardlink: ["Make them one file", "Exact copies become one file under all of their names. Nothing disappears from any folder."],
 };
 const LISTED = 200;

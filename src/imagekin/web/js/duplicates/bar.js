@@ -13,7 +13,9 @@ export class Bar {
     Object.assign(this, { context, choices, begin });
     const choose = (label, options) => h("select", { "aria-label": label, onchange: () => this.tell() },
       options.map(([value, told]) => h("option", { value }, told)));
-    this.act = choose("What to do", Object.entries(ACTS).map(([value, [told]]) => [value, told]));
+    this.act = choose("What to do", Object.entries(ACTS)
+      .filter(([value]) => value !== "move" || context.collection.set_aside)
+      .map(([value, [told]]) => [value, told]));
     this.which = choose("Which groups", [["all", "in every group"], ["ticked", ""]]);
     this.kind = choose("Which kinds", [["exact", ""], ["", ""]]);
     this.says = h("p", { class: "soft" });

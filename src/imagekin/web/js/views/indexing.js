@@ -100,8 +100,10 @@ class Indexing {
 
   /** The files that could not be indexed, gathered by reason. */
   async #skips() {
-    const { skipped, total } = await ask(address(`${this.context.base}/skipped`, { offset: this.skipped.length, limit: PAGE }));
-    this.skipped.push(...skipped);
+    const known = this.skipped;
+    const { skipped, total } = await ask(address(`${this.context.base}/skipped`, { offset: known.length, limit: PAGE }));
+    if (known !== this.skipped) return;  // asked for anew meanwhile
+    this.skipped = [...known, ...skipped];
     if (!total) {
       fill(this.skips, h("p", { class: "soft" }, "None: every picture of the folders could be read."));
       return;

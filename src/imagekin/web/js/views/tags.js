@@ -170,9 +170,17 @@ class View {
 
   #rename() {
     const name = h("input", { value: this.tag, maxlength: 100, required: true, id: "tag-to", autocomplete: "off" });
-    this.#sure("Rename", h("label", {}, "New name ", name), async () => {
-      const to = name.value.trim();
-      await ask(`${this.context.base}/tags/rename`, { json: { tag: this.tag, to } });
+    const merge = h("input", { type: "checkbox" });
+    const both = h("p", { hidden: true }, h("label", {}, merge, " Make the two one, for good"));
+    name.addEventListener("input", () => { both.hidden = true; merge.checked = false; });
+    this.#sure("Rename", [h("label", {}, "New name ", name), both], async () => {
+      const to = name.value.trim().normalize();
+      try {
+        await ask(`${this.context.base}/tags/rename`, { json: { tag: this.tag, to, merge: merge.checked } });
+      } catch (error) {
+        both.hidden = !(await tags(this.context.base)).some(({ tag }) => tag === to);
+        throw error;
+      }
       this.context.changed();
       this.context.state.go({ tag: [to] }, { replace: true });
     });
