@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import imagekin
 from imagekin import fetch
 from imagekin.collection import Collection
 from imagekin.errors import FetchError, ModelError
+from imagekin.server import answers
 from imagekin.server.batches import Batches
 from imagekin.server.options import MAX_PICTURES
 from imagekin.server.workers import Workers
@@ -79,6 +80,51 @@ def test_the_next_page_begins_where_the_last_one_ended(site: Site, photos: Colle
     pages = [shown(site.search(id=5, k=10, offset=offset)) for offset in (0, 10, 20)]
     assert [len(page) for page in pages] == [10, 10, 3]
     assert sum(pages, []) == every
+
+
+def test_of_many_hits_only_those_that_are_told_are_read(
+    site: Site, photos: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    found = photos.store.found
+
+    def counted(ids: Sequence[int]) -> Any:
+        read.append(len(ids))
+        return found(ids)
+
+    monkeypatch.setattr(photos.store, "found", counted)
+    assert len(shown(site.search(id=5, k=4, offset=15))) == 4
+    assert read == [4]
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted", "pool"),
+    [("search", {"id": [5, 6]}, "search"), ("tags/proposals", {"tag": "new", "ids": [5, 6]}, "propose")],
+)
+def test_a_long_answer_is_made_beside_the_event_loop(
+    path: str, wanted: dict[str, Any], pool: str, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: set[str] = set()
+    dumped = answers.dumped
+
+    def seen(value: Any) -> bytes:
+        made.add(threading.current_thread().name.rpartition("_")[0])
+        return dumped(value)
+
+    monkeypatch.setattr(answers, "dumped", seen)
+    assert site.ask(path, "POST", json=wanted).status_code == 200
+    assert made == {f"imagekin-{pool}"}
+
+
+@pytest.mark.parametrize(
+    ("ids", "k", "offset", "fits"), [(100, 200, 0, True), (100, 201, 0, False), (2, 1_000, 9_001, False)]
+)
+def test_all_queries_together_may_ask_for_so_many_hits(site: Site, ids: int, k: int, offset: int, fits: bool) -> None:
+    answer = site.search(id=[5] * ids, k=k, offset=offset)
+    if fits:
+        assert [len(row) for row in answer.json()["results"]] == [23] * ids
+    else:
+        assert "20,000" in problem(answer, 422)
 
 
 def test_filters_act_inside_the_search(site: Site, photos: Collection, root: Path) -> None:

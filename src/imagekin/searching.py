@@ -34,6 +34,7 @@ class Wish:
         plus: ids of items that hits are to be like as well.
         minus: ids of items that hits are to be unlike.
         similarity: the least that a hit may have.
+        skip: of the k hits, this many of the nearest are left out.
     """
 
     k: int
@@ -41,6 +42,7 @@ class Wish:
     plus: tuple[int, ...] = ()
     minus: tuple[int, ...] = ()
     similarity: float | None = None
+    skip: int = 0
 
 
 def wish(
@@ -79,8 +81,8 @@ def nearest(store: Store, vectors: Vectors, wanted: Wish, own: Sequence[int | No
     vectors = _combined(store, vectors, wanted)
     shared = {*wanted.plus, *wanted.minus}
     without = [shared if number is None else shared | {number} for number in own or [None] * len(vectors)]
-    found = _found(store, vectors, wanted, without)
-    hits = queries.hits(store, *found)
+    ids, distances = _found(store, vectors, wanted, without)
+    hits = queries.hits(store, ids[:, wanted.skip :], distances[:, wanted.skip :])
     if wanted.similarity is None:
         return hits
     return [[hit for hit in row if hit.similarity >= wanted.similarity] for row in hits]

@@ -14,7 +14,7 @@ from imagekin.duplicates.acts import same_file
 from imagekin.duplicates.comparison import Comparison
 from imagekin.duplicates.orientation import ORIENTATIONS
 from imagekin.server import copies, findings, forms, shapes
-from imagekin.server.answers import PREFIX, answer, item
+from imagekin.server.answers import PREFIX, answer, item, joined, told
 from imagekin.server.copies import Wanted
 from imagekin.server.gallery import Served
 from imagekin.server.options import Options
@@ -49,7 +49,7 @@ async def search(request: Request, collection: str, wanted: findings.DuplicatesR
 async def groups(request: Request, collection: str, offset: Offset = 0, limit: Limit = 50) -> Response:
     """What the last search found, with what is still there of it."""
     served: Served = request.app.state.gallery.of(collection)
-    return answer(await served.reading.run(_page, served, offset, limit))
+    return told(await served.reading.run(_page, served, offset, limit))
 
 
 @router.post("/{collection}/duplicates/plan", response_model=findings.PlanShape, responses=PROBLEMS)
@@ -114,17 +114,12 @@ async def have(request: Request, collection: str) -> Response:
     return answer(_verdict(await served.verdicts.on(form.pictures[0], "image"), served.name))
 
 
-def _page(served: Served, offset: int, limit: int) -> dict[str, Any]:
+def _page(served: Served, offset: int, limit: int) -> bytes:
     last = served.copies.last()
     found = last.found
     chosen = zip(last.numbers[offset : offset + limit], found.groups[offset : offset + limit], strict=True)
-    return {
-        "made": last.made,
-        "stale": last.stale,
-        "total": len(found.groups),
-        **_facts(last),
-        "groups": [_group(number, group, served.name) for number, group in chosen],
-    }
+    facts = {"made": last.made, "stale": last.stale, "total": len(found.groups), **_facts(last)}
+    return joined("groups", (_group(number, group, served.name) for number, group in chosen), **facts)
 
 
 def _facts(last: Last) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -10,12 +11,15 @@ from starlette.responses import Response
 from imagekin import searching
 from imagekin.searching import Wish
 from imagekin.server import bodies, shapes
-from imagekin.server.answers import PREFIX, answer, hits
+from imagekin.server.answers import PREFIX, hits, joined, told
 from imagekin.server.gallery import Served
 from imagekin.server.options import Options
 from imagekin.server.problems import Problem
 from imagekin.server.routes import PROBLEMS
 from imagekin.server.searches import Found
+
+MOST: Final = 20_000
+"""Hits that a request may ask for, those that it leaves out and those of all its queries among them."""
 
 router = APIRouter(prefix=PREFIX, tags=["search"])
 
@@ -39,10 +43,12 @@ async def search(request: Request, collection: str) -> Response:
         raise Problem(403, "searching by URL is off; the owner allows it with --allow-urls.", code="FetchError")
     wish = await served.reading.run(_wish, served, wanted)
     found = await _found(served, wanted, wish, pictures)
-    answers = [row[wanted.offset :] for row in found.hits]
     timing = ", ".join(f"{stage};dur={seconds * 1e3:.2f}" for stage, seconds in found.seconds.items())
-    body = {"results": hits(answers, served.name), "seconds": found.seconds}
-    return answer(body, headers={"Server-Timing": timing})
+    return told(await served.searches.comparing.within(_told, found, served.name), {"Server-Timing": timing})
+
+
+def _told(found: Found, name: str) -> bytes:
+    return joined("results", hits(found.hits, name), seconds=found.seconds)
 
 
 async def _found(served: Served, wanted: shapes.Search, wish: Wish, pictures: list[bytes]) -> Found:
@@ -59,10 +65,11 @@ async def _found(served: Served, wanted: shapes.Search, wish: Wish, pictures: li
 
 
 def _wish(served: Served, wanted: shapes.Search) -> Wish:
-    return searching.wish(
+    wish = searching.wish(
         served.collection.store, wanted.k + wanted.offset, plus=wanted.plus, minus=wanted.minus,
         min_similarity=wanted.min_similarity, **wanted.conditions(),
     )  # fmt: skip
+    return replace(wish, skip=wanted.offset)
 
 
 async def _read(request: Request) -> tuple[shapes.Search, list[bytes]]:
@@ -70,4 +77,11 @@ async def _read(request: Request) -> tuple[shapes.Search, list[bytes]]:
     wanted, pictures = await bodies.read(request, shapes.Search, lists=_LISTS)
     if pictures and (wanted.id is not None or wanted.url is not None):
         raise Problem(422, "a form with pictures takes no id and no url; search by one or the other.")
+    queries = max(len(pictures), len(wanted.id or ()), len(wanted.url or ()), 1)
+    if queries * (wanted.k + wanted.offset) > MOST:
+        raise Problem(
+            422,
+            f"{queries} queries of k + offset = {wanted.k + wanted.offset:,} hits are more than {MOST:,} in all; "
+            "ask in several requests, or for less.",
+        )
     return wanted, pictures
