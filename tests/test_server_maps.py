@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import imagekin
 from imagekin import maps
 from imagekin.collection import Collection
 from imagekin.errors import InputError, StoreError
+from imagekin.pipeline import cores
 from imagekin.server import atlas
 from imagekin.server.routes.maps import _takes_gzip
 from tests.pictures import folder, save
@@ -233,3 +236,27 @@ def test_names_and_labels_are_data_whatever_they_hold(photos: Collection, root: 
         answer = site.ask("map")
         assert answer.content.isascii()
         assert hostile in json.loads(answer.content)["fields"]["label"]["names"]
+
+
+def test_who_waits_for_a_map_holds_nobody_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.done("map", method="pca")
+    begun, go, told = threading.Event(), threading.Event(), atlas._sheet
+
+    def slow(*arguments: Any) -> atlas.Sheet:
+        begun.set()
+        assert go.wait(60)
+        return told(*arguments)
+
+    monkeypatch.setattr(atlas, "_sheet", slow)
+    count = cores() + 2
+    with ThreadPoolExecutor(count) as visitors:
+        try:
+            asked = [visitors.submit(site.ask, "map") for _ in range(count)]
+            assert begun.wait(60)
+            while site.served.mapping.busy < count:
+                time.sleep(0.01)
+            assert site.ask("items/5").json()["id"] == 5
+            assert not any(each.done() for each in asked)
+        finally:
+            go.set()
+        assert {each.result().json()["images"] for each in asked} == {12}

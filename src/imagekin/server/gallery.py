@@ -43,6 +43,7 @@ class Served:
         self.comparisons = Comparisons(collection, metrics)
         self.reading = Workers("read")
         self.proposing = Workers("propose", 1, waiting=16)  # the first takes seconds, which searches must not wait for
+        self.mapping = Workers("map", 1)  # while one tells a large map anew, the others can only wait for it
         self.facets = Facets(collection)
         self.outlines = Outlines(collection)
         place = Path(collection.location)
@@ -69,6 +70,7 @@ class Served:
         self.thumbnails.workers.close()
         self.verdicts.close()
         self.proposing.close()
+        self.mapping.close()
         self.reading.close()
 
     def _knows(self, digest: str) -> bool:

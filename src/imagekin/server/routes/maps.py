@@ -32,7 +32,7 @@ async def make(request: Request, collection: str, wanted: findings.MapRequest) -
 async def last(request: Request, collection: str) -> Response:
     """The last map, with those of its pictures that are still there; packed where the browser takes gzip."""
     served: Served = request.app.state.gallery.of(collection)
-    sheet = await served.reading.run(served.atlas.sheet)
+    sheet = await served.mapping.run(served.atlas.sheet)
     headers = {"ETag": sheet.tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
     if matches(request, sheet.tag):
         return Response(None, 304, headers)
