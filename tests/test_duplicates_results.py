@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from imagekin import inventory
 from imagekin.cli.app import app
 from imagekin.collection import Collection
-from imagekin.duplicates import Found, Results, acting, acts, find, logs, perform, plan, planning, undo
+from imagekin.duplicates import Found, Results, acting, acts, find, journal, logs, perform, plan, planning, undo
 from imagekin.duplicates.planning import foreseen
 from imagekin.errors import InputError
 from tests import duplicated
@@ -186,25 +186,67 @@ def test_what_cannot_be_done_is_told_before(photos: Collection, root: Path, monk
 
 
 def test_logs_are_found_again_by_their_names(photos: Collection, root: Path) -> None:
+    shelf = logs.Shelf(photos)
     before = tree(root)
-    assert logs.listed(photos) == []
+    assert shelf.listed() == []
     log = logs.new(photos)
     perform(photos, plan(photos, find(photos, exact=True), "delete"), log)
-    (told,) = logs.listed(photos)
+    (told,) = shelf.listed()
     size = (root / "a.jpg").stat().st_size
     assert (told.log, told.acts, told.files, told.bytes, told.left) == (log.name, ("delete",), 2, 2 * size, 2)
     assert abs(told.made - log.stat().st_mtime) < 5
     undo(photos, logs.named(photos, told.log))
     assert tree(root) == before
-    assert logs.listed(photos)[0].left == 0
+    assert shelf.listed()[0].left == 0
     assert told.to_dict()["acts"] == ["delete"]
 
 
-def test_hard_links_can_be_brought_back_until_they_were(photos: Collection, root: Path) -> None:
+def test_hard_links_can_be_brought_back_until_they_were(photos: Collection) -> None:
+    shelf = logs.Shelf(photos)
     perform(photos, plan(photos, find(photos, exact=True), "hardlink"), logs.new(photos))
-    assert logs.listed(photos)[0].left == 2
-    undo(photos, logs.named(photos, logs.listed(photos)[0].log))
-    assert logs.listed(photos)[0].left == 0
+    assert shelf.listed()[0].left == 2
+    undo(photos, logs.named(photos, shelf.listed()[0].log))
+    assert shelf.listed()[0].left == 0
+
+
+def test_a_log_is_read_again_only_where_something_has_changed(
+    photos: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    reading = journal.read
+    monkeypatch.setattr(logs, "_SETTLED", 0)
+    shelf, log = logs.Shelf(photos), logs.new(photos)
+    perform(photos, plan(photos, find(photos, exact=True), "delete"), log)
+
+    def counted(path: Path) -> list[journal.Entry]:
+        read.append(path)
+        return reading(path)
+
+    monkeypatch.setattr(journal, "read", counted)
+    first = shelf.listed()
+    assert (shelf.listed(), read) == (first, [log])
+    Path(reading(log)[0].to).unlink()  # as somebody who empties the hidden folder
+    assert [each.left for each in shelf.listed()] == [1]
+    assert read == [log, log]
+
+
+def test_what_has_just_changed_is_not_remembered(photos: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "_SETTLED", 10**15)
+    shelf = logs.Shelf(photos)
+    perform(photos, plan(photos, find(photos, exact=True), "delete"), logs.new(photos))
+    shelf.listed()
+    monkeypatch.setattr(journal, "read", lambda path: [])
+    assert shelf.listed()[0].files == 0
+
+
+def test_the_newest_logs_are_listed(photos: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MOST", 2)
+    names = [f"dupes-2020010{day}T000000Z-0000.jsonl" for day in (2, 3, 1)]
+    for name in names:
+        with journal.Journal(logs.new(photos).with_name(name), photos.location):
+            pass
+    assert [log.log for log in logs.Shelf(photos).listed()] == [names[1], names[0]]
+    assert logs.named(photos, names[2]).is_file()
 
 
 @pytest.mark.parametrize("name", ["../collection.db", "/etc/passwd", "", ".", "dupes-x.jsonl", "a\0b", "x" * 999,
@@ -221,7 +263,7 @@ def test_a_link_and_what_is_no_log_are_passed_over(photos: Collection, tmp_path:
     (place / "dupes-20200101T000000Z-0000.jsonl").symlink_to(tmp_path / "elsewhere.jsonl")
     (place / "dupes-20200101T000000Z-1111.jsonl").write_bytes(b"no log")
     (place / "notes.txt").write_bytes(b"mine")
-    assert logs.listed(photos) == []
+    assert logs.Shelf(photos).listed() == []
     with pytest.raises(InputError):
         logs.named(photos, "dupes-20200101T000000Z-0000.jsonl")
 
@@ -286,7 +328,7 @@ def test_the_command_line_tells_what_was_done_until_it_was_stopped(
     assert done.exit_code == 130
     assert "1 file deleted" in done.output
     assert "It was stopped before its end" in done.output
-    (log,) = logs.listed(photos)
+    (log,) = logs.Shelf(photos).listed()
     assert f"--undo {logs.named(photos, log.log)}" in done.output
     monkeypatch.undo()
     undo(photos, logs.named(photos, log.log))

@@ -158,6 +158,8 @@ def test_groups_that_are_named_are_planned_for_whatever_their_kind(site: Site, r
     assert linked["total"] == 2
     assert [skip["path"] for skip in linked["refused"]] == [str(root / "d/small.jpg")]
     assert "not the same bytes" in linked["refused"][0]["reason"]
+    unlike = planned(site, act="hardlink", groups=[1, 2], kinds=["near"], made=found["made"])
+    assert (unlike["steps"], unlike["total"], unlike["refused"]) == ([], 0, linked["refused"])
     assert planned(site, act="delete", groups=[], made=found["made"])["total"] == 0
 
 

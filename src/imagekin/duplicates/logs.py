@@ -6,10 +6,13 @@ import os
 import re
 import secrets
 import stat
+import threading
+import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from imagekin.duplicates import acts, journal
 from imagekin.duplicates.journal import HARDLINK, Entry
@@ -19,6 +22,15 @@ if TYPE_CHECKING:
     from imagekin.collection import Collection
 
 _NAME: Final = re.compile(r"dupes-(\d{8}T\d{6}Z)-[0-9a-f]{4,32}\.jsonl")
+
+
+MOST: Final = 100
+"""Logs that are listed."""
+
+_SETTLED: Final = 3_000_000_000
+"""Nanoseconds within which a file system may give two changes the same time."""
+
+_Stamps: TypeAlias = "dict[str, tuple[int, int] | None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +67,41 @@ def new(photos: Collection) -> Path:
     return _folder(photos) / f"dupes-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}.jsonl"
 
 
-def listed(photos: Collection) -> list[Log]:
-    """The logs that there are, the newest first; what cannot be read as one is passed over."""
-    found = []
-    for name, path in _there(photos).items():
+class Shelf:
+    """The logs of a collection, remembered so that they are read once; safe to use from several threads.
+
+    Args:
+        photos: the collection.
+    """
+
+    def __init__(self, photos: Collection) -> None:
+        self._photos = photos
+        self._lock = threading.Lock()
+        self._read: dict[str, tuple[_Stamps, Log]] = {}
+
+    def listed(self) -> list[Log]:
+        """The newest logs, the newest first, ``MOST`` at the most; what cannot be read as one is passed over."""
+        there = _there(self._photos)
+        with self._lock:
+            names = sorted(there, reverse=True)[:MOST]  # which begin with the time
+            found = [self._log(name, there[name]) for name in names]
+            self._read = {name: kept for name, kept in self._read.items() if name in names}
+        return [log for log in found if log is not None]
+
+    def _log(self, name: str, path: Path) -> Log | None:
+        stamps, log = self._read.get(name, (None, None))
+        if stamps is not None and stamps == {place: _stamp(place) for place in stamps}:
+            return log
         try:
             entries = journal.read(path)
         except InputError:
-            continue
-        stamp = _NAME.fullmatch(name)
-        made = datetime.strptime(stamp[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp() if stamp else 0.0
-        kinds = tuple(sorted({entry.act for entry in entries}))
-        left = sum(map(_left, entries))
-        found.append(Log(name, made, kinds, len(entries), sum(entry.size for entry in entries), left))
-    return sorted(found, key=lambda each: (each.made, each.log), reverse=True)
+            return None
+        stamps = {place: _stamp(place) for place in {str(path), *_places(entries)}}
+        log = _told(name, entries)
+        recent = time.time_ns() - _SETTLED
+        if all(stamp is None or stamp[0] < recent for stamp in stamps.values()):
+            self._read[name] = stamps, log
+        return log
 
 
 def named(photos: Collection, name: str) -> Path:
@@ -100,6 +133,28 @@ def _there(photos: Collection) -> dict[str, Path]:
             }
     except OSError:  # nothing was done yet, or the collection is no folder
         return {}
+
+
+def _told(name: str, entries: Sequence[Entry]) -> Log:
+    stamp = _NAME.fullmatch(name)
+    made = datetime.strptime(stamp[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp() if stamp else 0.0
+    kinds = tuple(sorted({entry.act for entry in entries}))
+    return Log(name, made, kinds, len(entries), sum(entry.size for entry in entries), sum(map(_left, entries)))
+
+
+def _places(entries: Sequence[Entry]) -> set[str]:
+    """The folders in which a file cannot come or go without a change of their time: what is left is read from them."""
+    moved = {os.path.dirname(entry.to) for entry in entries}
+    linked = (entry for entry in entries if entry.act == HARDLINK)
+    return moved | {os.path.dirname(path) for entry in linked for path in (entry.path, entry.keeper)}
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _left(entry: Entry) -> bool:

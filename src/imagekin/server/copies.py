@@ -80,6 +80,7 @@ class Copies:
     def __init__(self, photos: Collection) -> None:
         self._photos = photos
         self.results = Results(photos)
+        self.logs = logs.Shelf(photos)
         self._plans: OrderedDict[str, Proposal] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -134,6 +135,7 @@ class Copies:
         unlike: list[Skipped] = []
         if wanted.act == HARDLINK:
             unlike = [Skipped(one.item.path, _UNLIKE) for _, one in found.members(kinds) if one.kind != EXACT]
+            found = found if EXACT in kinds else replace(found, groups=())
             kinds = (EXACT,)
         folder = set_aside if wanted.act == MOVE else None
         proposed, refused = foreseen(plan(self._photos, found, wanted.act, kinds=kinds, folder=folder))

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from imagekin.duplicates import KINDS, Answer, Group, Last, Member, logs
+from imagekin.duplicates import KINDS, Answer, Group, Last, Member
 from imagekin.duplicates.acts import same_file
 from imagekin.duplicates.comparison import Comparison
 from imagekin.duplicates.orientation import ORIENTATIONS
@@ -74,7 +74,7 @@ async def act(request: Request, collection: str, wanted: findings.ActRequest) ->
 async def undo_logs(request: Request, collection: str) -> Response:
     """What was done with duplicates, the newest first; each can be taken back by its name."""
     served: Served = request.app.state.gallery.of(collection)
-    found = await served.reading.run(logs.listed, served.collection)
+    found = await served.reading.run(served.copies.logs.listed)
     return answer({"logs": [log.to_dict() for log in found]})
 
 
