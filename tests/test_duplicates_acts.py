@@ -295,6 +295,41 @@ def test_a_file_system_without_hard_links_still_moves(
     assert tree(root) == before
 
 
+def test_while_hard_links_are_made_no_name_is_ever_gone_for_long(
+    photos: Collection, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever indexes meanwhile must not take a picture for deleted: files are read while all have their names."""
+    there, real = [], acts.checked
+
+    def looked(path: str, digest: str) -> os.stat_result:
+        there.append(all((root / name).is_file() for name in ("a.png", "b/copy.png", "b/z.png", "b/other.png")))
+        return real(path, digest)
+
+    monkeypatch.setattr(acts, "checked", looked)
+    assert len(acted(photos, "hardlink").acted) == 2
+    assert len(there) > 8
+    assert all(there)
+    assert sorted(path.name for path in (root / "b").iterdir()) == ["copy.png", "other.png", "z.png"]
+
+
+def test_what_comes_into_the_place_of_a_link_is_not_overwritten(
+    photos: Collection, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, newer = os.rename, b"newer"
+
+    def slow(path: str, to: str) -> None:
+        real(path, to)
+        Path(path).write_bytes(newer)  # another program is quicker
+
+    monkeypatch.setattr(os, "rename", slow)
+    done = acted(photos, "hardlink")
+    assert done.acted == []
+    assert len(done.refused) == 2
+    assert (root / "b/copy.png").read_bytes() == newer
+    kept = [path for path in (root / "b").iterdir() if path.name.startswith(".")]
+    assert {path.read_bytes() for path in kept} == {(root / "a.png").read_bytes()}
+
+
 # -- killed in the middle ----------------------------------------------------------------------------------------------
 
 KILLED = """
@@ -319,7 +354,7 @@ def killed(at, log):
     calls = [at]
     with imagekin.open(place) as photos:
         proposal = plan(photos, find(photos, exact=True), act, folder=folder)
-        for name in ("link", "unlink", "fsync"):
+        for name in ("link", "unlink", "rename", "fsync"):
             setattr(os, name, dying(name, calls))
         perform(photos, proposal, log)
 

@@ -471,7 +471,7 @@ def test_a_server_that_may_only_be_looked_at(photos: Collection, root: Path) -> 
         assert site.search(id=1).status_code == 200
         for method, path, body in (
             ("POST", "duplicates/act", {"plan": plan["plan"]}), ("POST", "duplicates/undo", {"log": "x"}),
-            ("POST", "jobs", {}), ("POST", "jobs", {"force": True}), ("POST", "jobs/x/cancel", {}),
+            ("POST", "jobs", {}), ("POST", "jobs", {"force": True}),
             ("DELETE", "items/1", None), ("DELETE", "items?id=1", None), ("POST", "tags", {"ids": [1], "add": ["x"]}),
             ("POST", "tags/rename", {"tag": "x", "to": "y"}), ("DELETE", "tags?tag=x", None),
         ):  # fmt: skip
@@ -479,6 +479,12 @@ def test_a_server_that_may_only_be_looked_at(photos: Collection, root: Path) -> 
             assert answer.json().get("code") == "ReadOnly", (method, path, answer.text)
             assert "--read-only" in problem(answer, 403)
         assert len(photos) == 6
+        looking = site.ask("duplicates", "POST", json={}).json()
+        assert site.ask(f"jobs/{looking['id']}/cancel", "POST").status_code == 202
+        site.ended(looking)
+        indexing = site.served.jobs.start([str(root)])
+        assert "--read-only" in problem(site.ask(f"jobs/{indexing.id}/cancel", "POST"), 403)
+        assert site.ended(indexing.plain())["state"] == "done"
     assert tree(root) == before
 
 

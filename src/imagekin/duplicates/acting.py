@@ -104,18 +104,20 @@ class _Run:
         tags = self.photos.store.tags_of([item.id]).get(item.id, ())
         told = item.path, to, keeper.path, item.hash, seen.st_size, seen.st_mtime_ns, tags
         self.journal.write(Entry(step.act, *told))
-        acts.move(item.path, to)
-        try:
-            acts.checked(to, item.hash)
-            self._check_keeper(step)
-            if step.act == HARDLINK:
-                self._link(step)
-        except Refused:
-            acts.move(to, item.path)
-            raise
         if step.act == HARDLINK:
-            os.unlink(to)
+            self._link(step, to)
+        else:
+            self._move(step, to)
         self._note(step)
+
+    def _move(self, step: Step, to: str) -> None:
+        acts.move(step.item.path, to)
+        try:
+            acts.checked(to, step.item.hash)
+            self._check_keeper(step)
+        except Refused:
+            acts.move(to, step.item.path)
+            raise
 
     def _check_keeper(self, step: Step) -> None:
         try:
@@ -123,13 +125,23 @@ class _Run:
         except Refused as error:
             raise Refused(f"the picture to keep, {step.keeper.path!r}, is not to be relied on: {error}") from error
 
-    def _link(self, step: Step) -> None:
-        acts.link(step.keeper.path, step.item.path)
+    def _link(self, step: Step, to: str) -> None:
+        """Put one more name of the keeper in the file's place, which is empty for no longer than two calls take."""
+        item, fresh = step.item, acts.beside_of(to)
+        acts.link(step.keeper.path, fresh)
         try:
-            acts.checked(step.item.path, step.item.hash)
-        except Refused:
-            os.unlink(step.item.path)
-            raise
+            acts.checked(fresh, item.hash)
+            acts.replaced(item.path, to, fresh)
+            try:
+                acts.checked(to, item.hash)
+                self._check_keeper(step)
+            except Refused:
+                os.unlink(item.path)
+                acts.move(to, item.path)
+                raise
+            os.unlink(to)
+        finally:
+            os.unlink(fresh)
 
     def _note(self, step: Step) -> None:
         """Tell the collection, some files at a time."""

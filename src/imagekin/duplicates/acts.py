@@ -14,10 +14,14 @@ from typing import Final
 
 from imagekin import fingerprint
 from imagekin.files import open_regular, trouble
-from imagekin.replacement import SUFFIX, sync_folder
+from imagekin.replacement import sync_folder
 
 _FOLLOW: Final = os.link not in os.supports_follow_symlinks
 """Links are never followed where the system can be told so; ``checked`` has refused them anyway."""
+
+_HELD: Final = ".held"
+_NEW: Final = ".new"
+"""Not the suffix of files that are being written, which others sweep away: these are somebody's pictures."""
 
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
@@ -96,7 +100,32 @@ def _renamed(path: str, to: str) -> None:
 
 def beside(path: str) -> str:
     """A hidden name in the same folder that nothing has."""
-    return os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}{SUFFIX}")
+    return os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}{_HELD}")
+
+
+def beside_of(hidden: str) -> str:
+    """The name of what is to take the place of a file that goes to a hidden name."""
+    return hidden.removesuffix(_HELD) + _NEW
+
+
+def replaced(path: str, to: str, fresh: str) -> None:
+    """Give a file the name *to*, where nothing is, and put one more name of the file *fresh* in its place.
+
+    Nobody who looks at the folder is likely to find the name gone: it is for the time of two calls.
+
+    Raises:
+        Refused: the system says no, or something came into its place; then it has its name, or both are there.
+    """
+    try:
+        os.rename(path, to)
+        try:
+            os.link(fresh, path, follow_symlinks=_FOLLOW)
+        except OSError:
+            move(to, path)
+            raise
+        sync_folder(Path(path).parent)
+    except OSError as error:
+        raise Refused(trouble(error)) from error
 
 
 def link(keeper: str, path: str) -> None:

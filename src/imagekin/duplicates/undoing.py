@@ -125,6 +125,14 @@ def _moved(entry: Entry) -> bool:
 
 def _linked(entry: Entry) -> bool:
     """Make a hard link a file of its own; False where it is one."""
+    done, fresh = _separated(entry), acts.beside_of(entry.to)
+    if os.path.lexists(fresh):  # stopped before it was taken away
+        acts.checked(entry.path, entry.hash)
+        os.unlink(fresh)
+    return done
+
+
+def _separated(entry: Entry) -> bool:
     if os.path.lexists(entry.to):  # stopped in the middle: the file itself is still there under its other name
         acts.checked(entry.to, entry.hash)
         if os.path.lexists(entry.path):

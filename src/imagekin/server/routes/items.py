@@ -100,7 +100,12 @@ def _remove_one(served: Served, id: int) -> int:
 
 
 def _remove(served: Served, what: dict[str, Any]) -> int:
+    ids = what["ids"]
+    known = served.collection.store.found(ids) if ids else {}
     removed = served.collection.remove(**what)
-    if removed:
+    if ids:
+        for digest in {each.hash for each in known.values()}:
+            served.forget(digest)
+    elif removed:
         served.tidy()
     return removed

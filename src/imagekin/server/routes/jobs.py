@@ -11,10 +11,11 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from imagekin.server import shapes
+from imagekin.server import permissions, shapes
 from imagekin.server.answers import PREFIX, answer, dumped
 from imagekin.server.gallery import Served
 from imagekin.server.jobs import Job
+from imagekin.server.options import Options
 from imagekin.server.problems import Problem
 from imagekin.server.routes import PROBLEMS
 
@@ -61,6 +62,9 @@ async def cancel(request: Request, collection: str, job: str) -> Response:
     """Stop a job; what it has done is kept."""
     served: Served = request.app.state.gallery.of(collection)
     found = served.jobs.get(job)
+    options: Options = request.app.state.options
+    if options.read_only and found.kind not in permissions.LOOKING:
+        raise permissions.refusal()
     found.stop.set()
     return answer(found.plain(), 202)
 
