@@ -107,7 +107,8 @@ export class Proposals {
     if (!examples) return "No picture has this tag yet. Give it to a few, and others are proposed here.";
     if (!this.found.length) return "Nothing more is like these.";
     const measured = calibrated ? "" : " Nothing else in this collection has labels or tags to measure it by: take the confidence as a guess.";
-    return `By ${count(examples, "example")}. A accepts, R refuses the picture that has the keys.${measured}`;
+    const keys = this.context.collection.read_only ? "" : " A accepts, R refuses the picture that has the keys.";
+    return `By ${count(examples, "example")}.${keys}${measured}`;
   }
 
   async #answer(ids, tagged) {
@@ -140,6 +141,7 @@ export class Proposals {
 
   /** A and R on the picture that has the keys, and Ctrl Z. */
   #key(event) {
+    if (this.context.collection.read_only) return;
     const run = { a: true, A: true, r: false, R: false }[event.key];
     const item = this.grid.source.item(this.grid.active);
     if ((event.ctrlKey || event.metaKey) && event.key === "z") this.#undo().catch(this.context.fail);
