@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,21 @@ from click.testing import CliRunner
 from imagekin import inventory
 from imagekin.cli.app import app
 from imagekin.collection import Collection
-from imagekin.duplicates import Found, Results, acting, acts, find, journal, logs, perform, plan, planning, undo
+from imagekin.duplicates import (
+    Found,
+    Results,
+    acting,
+    acts,
+    find,
+    journal,
+    logs,
+    perform,
+    plan,
+    planning,
+    records,
+    undo,
+)
+from imagekin.duplicates.keeper import Rules
 from imagekin.duplicates.planning import foreseen
 from imagekin.errors import InputError
 from tests import duplicated
@@ -86,6 +101,39 @@ def test_what_is_gone_or_has_changed_is_left_out_and_numbers_stay(photos: Collec
     last = results.last()
     assert last is not None
     assert last.found.groups == ()
+
+
+def test_where_the_keeper_is_gone_the_best_of_the_others_is_kept(photos: Collection, root: Path) -> None:
+    for name in COPIES["a.jpg"]:
+        os.utime(root / name, (5, 5))
+    photos.index()
+    before = kept(photos)
+    keeper = next(group.keeper for group in before.groups if len(group.members) == 2)
+    assert keeper.path == str(root / "b/z.jpg")
+    (root / "b/z.jpg").unlink()
+    (root / "c.jpg").unlink()
+    photos.index()
+    last = Results(photos).last()
+    assert last is not None
+    assert names(last.found, root) == {"b/copy.jpg": ["a.jpg"]}
+    (group,) = last.found.groups
+    assert (group.rule, [each.kind for each in group.members]) == ("its file is the oldest", ["exact"])
+    assert before.groups[last.numbers[0] - 1].keeper == keeper
+
+
+def test_two_parts_of_a_picture_that_is_gone_are_no_duplicates(photos: Collection) -> None:
+    exact, near = sorted(find(photos).groups, key=lambda group: group.keeper.path)
+    one, other = exact.members[0], near.members[0]
+    parts = [replace(each, kind="crop") for each in (one, other)]
+    assert records.left(parts, Rules()) is None
+    again = replace(parts[0], item=exact.members[1].item)
+    same = records.left([*parts, again], Rules())
+    assert same is not None
+    assert {same.keeper.id, *(each.item.id for each in same.members)} == {one.item.id, again.item.id}
+    whole = records.left([replace(one, kind="near"), parts[1]], Rules())
+    assert whole is not None
+    assert (whole.keeper, [each.item for each in whole.members]) == (one.item, [other.item])
+    assert records.left([], Rules()) is None
 
 
 def test_what_was_acted_on_does_not_make_a_search_stale_but_a_new_picture_does(photos: Collection, root: Path) -> None:

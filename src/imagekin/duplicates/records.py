@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from imagekin.duplicates.calibration import Calibration
 from imagekin.duplicates.comparison import CROP, EXACT, KINDS, Comparison
+from imagekin.duplicates.keeper import Rules
 from imagekin.duplicates.orientation import ORIENTATIONS
 from imagekin.errors import InputError
 from imagekin.evaluation.records import Progress
@@ -95,6 +96,19 @@ class Group:
             raise InputError(f"item {number} is none of the pictures of that group.")
         others = (replace(chosen, item=self.keeper), *(each for each in self.members if each is not chosen))
         return Group(chosen.item, "it was chosen", tuple(_beside(each, chosen) for each in others))
+
+
+def left(members: Sequence[Member], rules: Rules) -> Group | None:
+    """What is left of a group whose keeper is gone: the best of the others is kept; None where that leaves nothing.
+
+    The others were compared with what is gone, as in ``Group.kept_by``; and two parts of it may show different things.
+    """
+    if not members:
+        return None
+    best, rule = rules.chosen([each.item for each in members], {each.item.id for each in members if each.kind == CROP})
+    chosen = next(each for each in members if each.item.id == best.id)
+    others = [each for each in members if each is not chosen and (chosen.kind != CROP or each.item.hash == best.hash)]
+    return Group(best, rule, tuple(_beside(each, chosen) for each in others)) if others else None
 
 
 def _beside(member: Member, chosen: Member) -> Member:

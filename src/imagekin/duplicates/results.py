@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from imagekin import inventory
-from imagekin.duplicates import saved
+from imagekin.duplicates import records, saved
 from imagekin.duplicates.calibration import Calibration
 from imagekin.duplicates.comparison import Comparison
+from imagekin.duplicates.keeper import Rules
 from imagekin.duplicates.records import Found, Group, Member
 from imagekin.inventory import Inventory
 from imagekin.types import Item, Skipped
@@ -166,7 +167,8 @@ def _plain(group: Group) -> dict[str, Any]:
 def _restored(told: dict[str, Any], photos: Collection) -> Last:
     now = inventory.of(photos.store)
     items = photos.store.found([number for group in told["groups"] for number, _ in _named(group)])
-    groups = [(number, _group(each, items)) for number, each in enumerate(told["groups"], 1)]
+    rules = Rules(told["options"].get("prefer") or ())
+    groups = [(number, _group(each, items, rules)) for number, each in enumerate(told["groups"], 1)]
     there = [(number, group) for number, group in groups if group is not None]
     scale = told["calibration"]
     found = Found(
@@ -185,15 +187,15 @@ def _named(group: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
     yield from ((one[0], one[1]) for one in (group["keeper"], *group["members"]))
 
 
-def _group(told: Mapping[str, Any], items: Mapping[int, Item]) -> Group | None:
+def _group(told: Mapping[str, Any], items: Mapping[int, Item], rules: Rules) -> Group | None:
     keeper = _there(told["keeper"], items)
-    if keeper is None:
-        return None
     members = []
     for one in told["members"]:
         if (item := _there(one, items)) is not None:
             made = Comparison(**{**one[5], "region": tuple(one[5]["region"])})
             members.append(Member(item, one[2], one[3], made, one[4]))
+    if keeper is None:
+        return records.left(members, rules)
     return Group(keeper, told["rule"], tuple(members)) if members else None
 
 
