@@ -162,6 +162,20 @@ def test_few_pictures_are_enough(tmp_path: Path, count: int) -> None:
         assert all(0 <= each.confidence <= 1 for each in found.proposals)
 
 
+def test_a_copy_of_an_example_is_the_first_and_most_certain(photos: Collection) -> None:
+    photos.tag(members(4)[:3], "four")
+    example, copy = members(4)[0], EACH * CLASSES + 1
+    vectors = dict(zip(*photos.vectors(), strict=True))
+    same = synthetic_put(copy, vectors[members(9)[0]], hash=(example - 1).to_bytes(16, "big"))
+    photos.store.write(Batch(puts=[same]))  # wherever its vector lies: the model may be another by now
+    found = photos.propose("four", k=EACH * CLASSES, refused=[members(20)[0]]).proposals
+    assert found[0].id == copy
+    assert found[0].confidence > 0.999
+    assert found[0].confidence >= max(each.confidence for each in found)
+    refused = photos.propose("four", k=EACH * CLASSES, refused=[example]).proposals
+    assert all(each.confidence < 0.999 for each in refused if each.id == copy)
+
+
 def test_a_server_proposes_the_same(photos: Collection) -> None:
     photos.tag(members(4)[:3], "four")
     photos.tag(members(4)[:10], "ten")

@@ -35,6 +35,9 @@ SINGLE: Final = 8
 _FEW: Final = 1_000
 """So many known pictures are left out after a search; for more, a filter does it inside."""
 
+COPY: Final = 7.0
+"""Log-odds, at the least, of what has the bytes of an example; nothing is trusted more."""
+
 _DOUBT: Final = 2.0
 """By how many log-odds what was refused may well shift the confidence."""
 
@@ -111,14 +114,17 @@ def propose(
     condition = queries.condition(store, **conditions)
     given = _examples(store, tag, ids, refused)
     known, calibrated = knowledge.of(store, given.count)
-    rows, unlike = present(store, given.ids)[2], present(store, given.refused)[2]
+    (liked, _, rows), (bad, _, unlike) = present(store, given.ids), present(store, given.refused)
     examples, away = known.whitened(rows), known.whitened(unlike)
     direction = examples.mean(axis=0) - (AWAY * away.mean(axis=0) if len(away) else np.float32(0))
     asked = np.concatenate([known.direction(direction)[None], rows[:: -(-len(rows) // SINGLE)]])
-    _, numbers, vectors = present(store, _candidates(store, asked, (wanted, condition), given))
+    items, numbers, vectors = present(store, _candidates(store, asked, (wanted, condition), given))
     own = calibration.own_places(known, examples[:LEFT_OUT])
     scores = calibrated.scores(known.deviations(direction, known.whitened(vectors)), float(own.mean()))
     scores += _shift(calibrated, own, known.deviations(examples.mean(axis=0), away))
+    same = {each.hash for each in liked.values()} - {each.hash for each in bad.values()}
+    copies = [items[number].hash in same for number in numbers.tolist()]
+    scores[copies] = max(COPY, float(scores.max(initial=COPY)))
     best = np.argsort(-scores, kind="stable")[:wanted]
     gaps = distance.pairwise(vectors[best], rows, store.metric).min(axis=1, initial=np.inf)
     sure = calibration.probability(scores[best])
