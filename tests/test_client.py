@@ -16,6 +16,7 @@ from PIL import Image
 
 import imagekin
 from imagekin.collection import Collection
+from imagekin.duplicates import find
 from imagekin.errors import (
     FetchError,
     ImageError,
@@ -235,6 +236,8 @@ def test_the_client_says_what_it_is(site: Site, local: Collection) -> None:
             with pytest.raises(UnsupportedError, match="on a server"):
                 member = getattr(client, name)
                 member()
+        with pytest.raises(UnsupportedError, match=r"on its page or by a method of imagekin\.Client"):
+            find(client)  # as the command line does with an address
         with pytest.raises(UnsupportedError, match="label_from"):
             client.index(label_from="none")
 

@@ -217,7 +217,7 @@ class Client(RemoteTags, RemoteFindings, comparing.RemoteComparisons, Collection
     def _elsewhere(self) -> UnsupportedError:
         return UnsupportedError(
             f"the collection {self._url} is on a server, which does not give its vectors and files; do this on the "
-            "server's machine."
+            "server's machine, or, where they have it, on its page or by a method of imagekin.Client."
         )
 
     # -- inside ------------------------------------------------------------------------------------------------
