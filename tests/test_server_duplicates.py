@@ -18,7 +18,8 @@ from imagekin.collection import Collection
 from imagekin.duplicates import acts, find
 from imagekin.duplicates.planning import TRASH
 from imagekin.errors import FetchError, ImageError, InputError
-from imagekin.server import copies
+from imagekin.server import answers, copies
+from imagekin.server.routes import duplicates
 from tests import duplicated
 from tests.duplicated import COPIES, tree
 from tests.encoded import encoded
@@ -104,6 +105,24 @@ def test_pages_of_groups(site: Site) -> None:
     assert {each["total"] for each in parts} == {2}
     for wrong in ({"offset": -1}, {"limit": 0}, {"limit": 201}):
         problem(site.ask("duplicates", params=wrong), 422)
+
+
+def test_a_page_of_large_groups_has_a_bound(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = looked(site)
+    assert [(each["count"], len(each["members"])) for each in found["groups"]] == [(3, 3), (2, 2)]
+    made: set[str] = set()
+    dumped = answers.dumped
+
+    def seen(value: Any) -> bytes:
+        made.add(threading.current_thread().name.rpartition("_")[0])
+        return dumped(value)
+
+    monkeypatch.setattr(duplicates, "LISTED", 1)
+    monkeypatch.setattr(answers, "dumped", seen)
+    short = site.ask("duplicates").json()
+    assert made == {"imagekin-read"}  # beside the event loop
+    assert [(each["count"], len(each["members"])) for each in short["groups"]] == [(3, 2), (2, 2)]
+    assert short["groups"][0]["members"] == found["groups"][0]["members"][:2]
 
 
 def test_options_of_a_search(site: Site, root: Path) -> None:

@@ -100,7 +100,7 @@ class GroupShape(BaseModel):
     rule: str = Field(description="What chose the keeper.")
     keeper: int
     bytes: int = Field(description="Of the others.")
-    count: int = Field(description="Members in all; at most 500 are listed.")
+    count: int = Field(description="Members in all; at most 500 are listed, of long answers fewer.")
     members: list[Copy]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Annotated, Any, Final
 
@@ -29,6 +30,9 @@ PAGE: Final = 200
 
 MEMBERS: Final = 500
 """Pictures of a group that are listed at the most."""
+
+LISTED: Final = 20_000
+"""Pictures of an answer after which only two of each further group are listed."""
 
 STEPS: Final = 1_000
 """Steps of a plan that are listed at the most."""
@@ -119,7 +123,15 @@ def _page(served: Served, offset: int, limit: int) -> bytes:
     found = last.found
     chosen = zip(last.numbers[offset : offset + limit], found.groups[offset : offset + limit], strict=True)
     facts = {"made": last.made, "stale": last.stale, "total": len(found.groups), **_facts(last)}
-    return joined("groups", (_group(number, group, served.name) for number, group in chosen), **facts)
+    return joined("groups", _groups(chosen, served.name), **facts)
+
+
+def _groups(chosen: Iterable[tuple[int, Group]], collection: str) -> Iterator[dict[str, Any]]:
+    left = LISTED
+    for number, group in chosen:
+        told = _group(number, group, collection, max(2, min(MEMBERS, left)))
+        left -= len(told["members"])
+        yield told
 
 
 def _facts(last: Last) -> dict[str, Any]:
@@ -138,7 +150,7 @@ def _facts(last: Last) -> dict[str, Any]:
     }
 
 
-def _group(number: int, group: Group, collection: str) -> dict[str, Any]:
+def _group(number: int, group: Group, collection: str, most: int) -> dict[str, Any]:
     kinds = {member.kind for member in group.members}
     keeper = {
         "kind": "keeper",
@@ -150,7 +162,7 @@ def _group(number: int, group: Group, collection: str) -> dict[str, Any]:
         "linked": False,
         "comparison": None,
     }
-    others = [_member(member, group, collection) for member in group.members[: MEMBERS - 1]]
+    others = [_member(member, group, collection) for member in group.members[: most - 1]]
     return {
         "number": number,
         "kind": next(kind for kind in reversed(KINDS) if kind in kinds),
