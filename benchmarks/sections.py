@@ -202,6 +202,8 @@ def _quality(figures: Figures) -> Lines:
 
 def _adapters(figures: Figures) -> Lines:
     measured = {name: found for name, found in figures["engines"].items() if "us" in found}
+    exact = [f"`{name}`" for name, found in figures["engines"].items() if found.get("exact")]
+    left = f" Left out, as it does not reach the recall here and searches exactly: {', '.join(exact)}." * bool(exact)
     rows = [
         [
             f"`{name}`",
@@ -218,7 +220,7 @@ def _adapters(figures: Figures) -> Lines:
         f"One query alone and batches, k = 10, among {figures['rows']:,} x {figures['dim']} made vectors, one thread: "
         "the library's own call with the adapter's own settings, and `Index.search`, in turns on one structure. What "
         "is added is taken query by query and leaves out the re-ranking by the stored vectors; for batches it is a "
-        "multiple.",
+        "multiple." + left,
         "",
         *table(head, rows),
     ]
