@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from imagekin.server import shapes
-from imagekin.server.answers import PREFIX, answer, item
+from imagekin.server.answers import PREFIX, answer, item, joined, told
 from imagekin.server.gallery import Served
 from imagekin.server.options import MAX_PAGE
 from imagekin.server.problems import Problem
@@ -49,11 +49,9 @@ async def items(
     if id:
         if any(value is not None for value in conditions.values()):
             raise Problem(422, "id names items and under, label, where, tag choose among all; give one or the other.")
-        found = await served.reading.run(_these, served, id)
-        return answer({"items": [item(each, served.name) for each in found], "next": None})
-    page = await served.reading.run(lambda: list(served.collection.items(**conditions, after=after, limit=limit)))
-    last = page[-1].id if len(page) == limit else None
-    return answer({"items": [item(each, served.name) for each in page], "next": last})
+        return told(await served.reading.run(lambda: _listed(served, _these(served, id), None)))
+    fit = {**conditions, "after": after, "limit": limit}
+    return told(await served.reading.run(lambda: _listed(served, list(served.collection.items(**fit)), limit)))
 
 
 @router.get("/{collection}/count", response_model=shapes.Count, responses=PROBLEMS)
@@ -82,6 +80,11 @@ async def remove(request: Request, collection: str, conditions: Fitting, id: Ids
     """Take the items that fit out of the collection; their files stay."""
     served: Served = request.app.state.gallery.of(collection)
     return answer({"removed": await served.reading.run(_remove, served, {"ids": id or None, **conditions})})
+
+
+def _listed(served: Served, page: list[Item], limit: int | None) -> bytes:
+    last = page[-1].id if len(page) == limit else None
+    return joined("items", (item(each, served.name) for each in page), next=last)
 
 
 def _these(served: Served, ids: list[int]) -> list[Item]:
