@@ -101,7 +101,7 @@ WRONG: dict[str, Callable[[Any], Any]] = {
     "crop as digits": lambda photos: photos.search(picture(0), crop="1234"),
     "crop as a number": lambda photos: photos.search(picture(0), crop=5),
     "crop of nothing": lambda photos: photos.search(picture(0), crop=(None, 0, 1, 1)),
-    "crop of an item": lambda photos: photos.search(id=1, crop=(0, 0, 5, 5)),
+    "crop outside an item": lambda photos: photos.search(id=1, crop=(9000, 9000, 5, 5)),
     "labels": lambda photos: photos.search(id=1, label=["a"]),
     "where": lambda photos: photos.search(id=1, where=5),
     "under": lambda photos: photos.search(id=1, under=5),

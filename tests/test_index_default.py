@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imagekin.index import create, default, effort, factory, scan, workers
+from imagekin.index import answer, create, default, effort, factory, scan, workers
 from imagekin.index.base import Index
 from imagekin.index.best import rescored
 from imagekin.index.effort import Effort
@@ -71,10 +71,20 @@ def test_filters_are_answered_by_the_engine_itself(spec: str, share: float, monk
     rows = clustered(3000, 32)
     index = built(spec, rows)
     allow = np.random.default_rng(1).choice(3000, round(share * 3000), replace=False)
+    monkeypatch.setattr(answer, "CHEAP", 0)
     monkeypatch.setattr(scan, "nearest", None)
     queries = clustered(3016, 32)[3000:]
-    answer = index.search(queries, 10, allow=allow)
-    check_answer(answer, queries, {int(name): rows[name] for name in allow}, "cosine", recall=0.95)
+    found = index.search(queries, 10, allow=allow)
+    check_answer(found, queries, {int(name): rows[name] for name in allow}, "cosine", recall=0.95)
+
+
+def test_what_the_scan_looks_at_in_a_millisecond_is_filtered_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, queries = clustered(3000, 32), clustered(3016, 32)[3000:]
+    index = built("faiss:IVF16,PQ16x4fs,threads=1", rows)
+    monkeypatch.setattr(index, "_search", None)
+    allow = np.arange(0, 3000, 2)
+    found = index.search(queries, 10, allow=allow)
+    check_answer(found, queries, {int(name): rows[name] for name in allow}, "cosine", recall=1.0)
 
 
 def test_a_few_dead_rows_are_dropped_from_more_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
