@@ -61,7 +61,7 @@ def test_its_own_names_are_answered(site: Site, host: str) -> None:
     ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example", "localhost.evil.example", "192.168.1.5",
      "0.0.0.0", "localhost@evil.example", "localhost:7700/x", "localhost,evil.example", "[::1", "", "photos.example"],
 )  # fmt: skip
-@pytest.mark.parametrize("path", ["/", "/healthz", f"{HERE}/items", "/api/v1/collections", "/static/page.js"])
+@pytest.mark.parametrize("path", ["/", "/healthz", f"{HERE}/items", "/api/v1/collections", "/static/js/main.js"])
 def test_a_name_that_was_pointed_here_is_refused(site: Site, host: str, path: str) -> None:
     answer = site.ask(path, headers={"Host": host.format(port=site.port)})
     assert answer.status_code in (400, 403)
@@ -124,7 +124,7 @@ def test_the_own_page_and_programs_may_ask(site: Site, headers: dict[str, str]) 
 
 
 def test_other_pages_do_not_even_read(site: Site) -> None:
-    for path in ("items", "items/1/thumbnail", "items/1/original", "/metrics", "/static/page.js"):
+    for path in ("items", "items/1/thumbnail", "items/1/original", "/metrics", "/static/js/main.js"):
         for there in ("cross-site", "same-site"):
             sent = {"Sec-Fetch-Site": there, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
             problem(site.ask(path, headers=sent), 403)
@@ -178,7 +178,7 @@ def test_without_the_token_nothing_is_told(locked: Site) -> None:
         assert "token" in problem(answer, 401)
         assert answer.headers["www-authenticate"] == "Bearer"
     problem(locked.search(id=1), 401)
-    for path in ("/", "/docs", "/healthz", "/static/page.js", "/openapi.json"):
+    for path in ("/", "/docs", "/healthz", "/static/js/main.js", "/openapi.json"):
         assert locked.ask(path).status_code == 200  # these tell nothing of any collection
 
 

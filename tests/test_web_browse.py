@@ -133,7 +133,7 @@ def test_orders_and_sizes(visit: Visit) -> None:
     order.select_option("Added last")
     last = visit.site.ask("outline", params={"order": "-id"}).json()["ids"][0]
     name = visit.site.ask(f"items/{last}").json()["name"]
-    visit.until(f"document.querySelector('a.picture').ariaLabel.startsWith('{name}')")
+    visit.until(f"document.querySelector('a.picture')?.ariaLabel?.startsWith('{name}')")
     assert visit.state()["order"] == ["-id"]
     before = visit.pictures.first.bounding_box()
     visit.page.get_by_label("Size of the pictures").press("End")
@@ -177,7 +177,7 @@ def test_keys_go_from_picture_to_picture(visit: Visit) -> None:
     keys.press("Home")
     keys.press("Control+Home")
     assert visit.page.evaluate(focused) == 0
-    visit.until("document.activeElement.ariaLabel.startsWith('scene00-0')")
+    visit.until("document.activeElement?.ariaLabel?.startsWith('scene00-0')")
     keys.press("Enter")
     visit.page.wait_for_url("**#/search?id=*")
 

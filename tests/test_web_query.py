@@ -131,7 +131,7 @@ def test_filters_act_inside_the_search(visit: Visit) -> None:
     expect(visit.pictures).to_have_count(9)
     assert all(", wood" in (each.get_attribute("aria-label") or "") for each in visit.pictures.all())
     visit.page.get_by_role("button", name="Without label wood").click()
-    visit.until("document.querySelector('a.picture').ariaLabel.includes(', sea')")
+    visit.until("document.querySelector('a.picture')?.ariaLabel?.includes(', sea')")
     expect(visit.pictures).to_have_count(9)
     visit.page.reload()
     expect(visit.pictures).to_have_count(9)

@@ -139,7 +139,7 @@ def found(visit: Visit, names: set[str]) -> None:
     """Wait until these are the nearest."""
     visit.until(
         f"JSON.stringify([...document.querySelectorAll('main > section:not([hidden]) a.picture[href]')]"
-        f".slice(0, {len(names)}).map(each => each.ariaLabel.split(',')[0]).sort())"
+        f".slice(0, {len(names)}).map(each => each.ariaLabel?.split(',')[0]).sort())"
         f" === {json.dumps(json.dumps(sorted(names), separators=(',', ':')))}"
     )
     answered(visit)
