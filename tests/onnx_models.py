@@ -16,7 +16,6 @@ from imagekin.embed.onnx_model import IMAGENET_MEAN, IMAGENET_STD
 
 Shape = Sequence[int | str]
 Node = tuple[Any, ...]
-RANDOM = np.random.default_rng(7)
 COLOUR = (200, 100, 50)
 
 
@@ -50,14 +49,15 @@ def same(path: Path, shape: Shape = ("n", 3, 8, 8), kind: int = TensorProto.FLOA
     return write(path, [node("Identity", "x", "y")], {"y": shape}, shape=shape, kind=kind)
 
 
-def classifier(path: Path, batch: int | str = "n") -> Path:
-    """Convolution, pooling, a hidden layer, a classifier and a softmax."""
+def classifier(path: Path, batch: int | str = "n", *, seed: int = 7) -> Path:
+    """Convolution, pooling, a hidden layer, a classifier and a softmax, the same whoever asked for one before."""
+    random = np.random.default_rng(seed)
     weights = {
-        "w1": RANDOM.normal(size=(5, 3, 3, 3)).astype(np.float32),
-        "w2": RANDOM.normal(size=(5, 6)).astype(np.float32),
-        "b2": RANDOM.normal(size=6).astype(np.float32),
-        "w3": RANDOM.normal(size=(4, 6)).astype(np.float32),
-        "b3": RANDOM.normal(size=4).astype(np.float32),
+        "w1": random.normal(size=(5, 3, 3, 3)).astype(np.float32),
+        "w2": random.normal(size=(5, 6)).astype(np.float32),
+        "b2": random.normal(size=6).astype(np.float32),
+        "w3": random.normal(size=(4, 6)).astype(np.float32),
+        "b3": random.normal(size=4).astype(np.float32),
     }
     nodes = [
         node("Conv", "x w1", "conv", pads=[1, 1, 1, 1]),
