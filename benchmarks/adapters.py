@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace, work: Path) -> Figures:
             continue
         index = create(f"{name}:recall=0.9{'' if name == 'turbovec' else ',threads=1'}", arguments.dim)
         index.build(np.arange(len(rows)), rows, checked=True)
-        if isinstance(index, Tuned) and index.tuned.hopeless:  # then it answers by the exact scan, and has nothing to compare
+        if isinstance(index, Tuned) and index.tuned.hopeless:  # it answers by the exact scan
             found[name] = {"exact": True}
             continue
         found[name] = measured(index, LIBRARIES[name](index), queries, arguments)
