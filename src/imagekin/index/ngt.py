@@ -47,6 +47,7 @@ class Ngt(Tuned):
         {**RULES, "edges": whole(1, 1000), "search_edges": whole(0, 1000), "epsilon": EPSILON}
     )
     can_add: ClassVar[bool] = True
+    thread_safe: ClassVar[bool] = False
     can_remove: ClassVar[bool] = True
 
     def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
