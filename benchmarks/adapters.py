@@ -133,16 +133,10 @@ def _hnswlib(index: Any) -> Bare:
 
 
 def _ngt(index: Any) -> Bare:
-    import ngtpy
-
-    def ask(queries: Vectors) -> Any:
-        if len(queries) == 1:
-            return index._index.search(queries[0], fetched(index), index._told, with_distance=False)
-        results = ngtpy.BatchResults()
-        index._index.batch_search(queries, results, fetched(index))
-        return results.get_index(), results.get_indexed_ids(), results.get_indexed_distances()
-
-    return ask
+    # not its batch search, whose threads disturb each other
+    return lambda queries: [
+        index._index.search(query, fetched(index), index._now.width, with_distance=False) for query in queries
+    ]
 
 
 def _nmslib(index: Any) -> Bare:

@@ -47,7 +47,7 @@ class Ngt(Tuned):
         {**RULES, "edges": whole(1, 1000), "search_edges": whole(0, 1000), "epsilon": EPSILON}
     )
     can_add: ClassVar[bool] = True
-    thread_safe: ClassVar[bool] = False
+    thread_safe: ClassVar[bool] = False  # searches of several threads disturb each other, those of its own batches too
     can_remove: ClassVar[bool] = True
 
     def __init__(self, dim: int, metric: str = "cosine", **parameters: Any) -> None:
@@ -86,33 +86,18 @@ class Ngt(Tuned):
             for place in self._places(rows).tolist():
                 self._index.remove(place)
 
-    def _tell(self, width: float) -> None:
-        self._told = width
-        self._index.set(epsilon=width)
-
     def _ask(self, queries: Vectors, k: int, width: float, allowed: Mask | None) -> Found:
         # how far NGT looks depends on its worst hit: the width is tuned for ten
         reach = max(k, K)
-        if len(queries) == 1 and self._lossy():
-            rows = self._index.search(queries[0], reach, width, with_distance=False)
-            return rows[None].astype(np.int64), np.zeros((1, len(rows)), np.float32)
         shape = len(queries), reach
         found, distances = np.full(shape, -1, np.int64), np.full(shape, np.inf, np.float32)
-        if len(queries) == 1 or width != self._told:
-            # a batch is searched at the epsilon that is set for all threads
-            for line, query in enumerate(queries):
-                hits = self._index.search(query, reach, width)
-                if hits:
-                    places, keys = zip(*hits, strict=True)
-                    found[line, : len(hits)], distances[line, : len(hits)] = places, keys
-            return found, distances
-        results = ngtpy.BatchResults()
-        self._index.batch_search(queries, results, reach)
-        ends = np.asarray(results.get_index())
-        lines = np.repeat(np.arange(len(queries)), np.diff(ends))
-        columns = np.arange(ends[-1]) - ends[lines]
-        found[lines, columns] = np.asarray(results.get_indexed_ids(), np.int64)
-        distances[lines, columns] = results.get_indexed_distances()
+        for line, query in enumerate(queries):
+            if self._lossy():
+                places = self._index.search(query, reach, width, with_distance=False)
+                found[line, : len(places)], distances[line, : len(places)] = places, 0
+            elif hits := self._index.search(query, reach, width):
+                places, keys = zip(*hits, strict=True)
+                found[line, : len(hits)], distances[line, : len(hits)] = places, keys
         return found, distances
 
     def _write(self, folder: Path) -> None:
