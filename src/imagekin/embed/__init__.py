@@ -27,24 +27,31 @@ EMBEDDERS: Final = Registry(
     },
 )
 
+SCHEMES: Final[Mapping[str, str]] = {}
+"""Models of many names: ``scheme:rest`` is the row *scheme* of `EMBEDDERS` with *rest* as its option of this name."""
+
 
 def create(
     spec: str = DEFAULT,
     *,
     precision: str | None = None,
     threads: int | None = None,
+    device: str | None = None,
     fingerprint: str | None = None,
+    state: bytes | None = None,
     **options: Any,
 ) -> Embedder:
-    """Make an embedder by its name in the registry, or from a path that ends in ``.onnx``.
+    """Make an embedder by its name in the registry, by ``scheme:rest``, or from a path that ends in ``.onnx``.
 
     Args:
-        spec: a name of `EMBEDDERS` or the path of a local ONNX file, with options in brackets if wanted:
-            ``pixels(side=16)``, ``model.onnx(cut=1, mode='squash')``.
+        spec: a name of `EMBEDDERS`, one of `SCHEMES` with what it stands before, or the path of a local ONNX file; with
+            options in brackets if wanted: ``pixels(side=16)``, ``model.onnx(cut=1, mode='squash')``.
         precision: ``fp32`` or ``int8`` where the model offers both; None for its default.
         threads: processor threads for one call; None for the model's default, one.
+        device: what to run on where the model offers a choice: ``cpu``, ``cuda``, ``cuda:1``, …; None for the best one.
         fingerprint: what the model's must be, where *spec* comes from a file and not from the owner; a model that reads
             a file of anybody's refuses another before it runs any of it.
+        state: what ``Embedder.state`` gave, for a model that learned from pictures; None for one that has not.
         options: what else the model takes; they win over those in *spec*.
 
     Returns:
@@ -58,10 +65,13 @@ def create(
     """
     name, written = parse(spec)
     options = {**written, **options}
-    if name.lower().endswith(".onnx") and name not in EMBEDDERS:
+    scheme, colon, rest = name.partition(":")
+    if colon and scheme in SCHEMES:
+        name, options = scheme, {SCHEMES[scheme]: rest, **options}
+    elif name.lower().endswith(".onnx") and name not in EMBEDDERS:
         name, options = "onnx", {"path": name, **options}
     make = EMBEDDERS.load(name)
-    given = {"precision": precision, "threads": threads}
+    given = {"precision": precision, "threads": threads, "device": device, "state": state}
     known = _parameters(make)
     if name == "onnx" and "path" not in options:
         raise InputError("the model 'onnx' needs a file; give its path instead of the name, such as ./model.onnx.")
@@ -112,7 +122,10 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
 
 def _written(name: str, options: dict[str, Any], embedder: Embedder) -> str:
     """The spec that makes the embedder again from any folder; paths are absolute."""
-    if "path" in options:
+    if name in SCHEMES:
+        name, options = f"{name}:{options[SCHEMES[name]]}", {**options}
+        del options[SCHEMES[name.partition(":")[0]]]
+    elif "path" in options:
         name, options = str(getattr(embedder, "path", options["path"])), {**options}
         del options["path"]
     inside = ", ".join(f"{option}={value!r}" for option, value in sorted(options.items()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
@@ -120,6 +120,7 @@ class Embedder(ABC):
         fingerprint: identifies weights, preprocessing and precision; collections refuse another.
         precision: ``fp32`` or ``int8``, or "" where it has no meaning.
         takes_text: whether ``embed_text`` works.
+        learns: whether it has to ``learn`` from pictures before it can embed any.
         batch_size: rows per call of ``_embed``; a good one for throughput.
         spec: what ``embed.create`` makes it again from; set by ``create``.
     """
@@ -129,7 +130,8 @@ class Embedder(ABC):
     recipe: Recipe
     fingerprint: str
     precision: str = ""
-    takes_text: ClassVar[bool] = False
+    takes_text: bool = False
+    learns: ClassVar[bool] = False
     batch_size: int = 32
     spec: str = ""
 
@@ -184,6 +186,18 @@ class Embedder(ABC):
     def embed_text(self, texts: Sequence[str]) -> Vectors:
         """Embed texts into the same space: ``(n, dim)``; only where ``takes_text``."""
         raise ModelError(f"{self.name} has no text tower; it embeds pictures only.")
+
+    def learn(self, pictures: Iterable[Picture]) -> None:
+        """Learn from pictures what ``learns`` says it needs; then ``state`` and ``fingerprint`` tell what it learned.
+
+        Raises:
+            InputError: they are too few, or all alike.
+        """
+        raise UnsupportedError(f"{self.name} has nothing to learn from pictures.")
+
+    def state(self) -> bytes | None:
+        """What it learned, for ``create(spec, state=…)``; None where there is nothing, or not yet."""
+        return None
 
     @abstractmethod
     def _embed(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
