@@ -13,6 +13,7 @@ from PIL import Image
 from imagekin.embed import create
 from imagekin.embed.base import Embedder, Recipe
 from imagekin.embed.pixels import PixelEmbedder
+from imagekin.embed.steps import Steps
 from imagekin.errors import ModelError, UnsupportedError
 from imagekin.testing.embedders import check_embedder, synthetic_picture
 from tests.photographs import photograph
@@ -109,6 +110,10 @@ def test_what_embeds_is_untouched_and_the_rest_is_opened_once() -> None:
         Recipe(64, 96, "squash"),
         Recipe(96, 96, "pad", fill=(0, 0, 255)),
         Recipe(64, 96, "pad", fill=(0, 0, 255)),
+        Steps(96, 96, resize=110),
+        Steps(96, 64, resize=(100, 100), fill=(0, 0, 255)),
+        Steps(96, 64, longest=100, fill=(0, 0, 255)),
+        Steps(96, 96, fill=(0, 0, 255)),
     ],
     ids=lambda recipe: f"{recipe.mode}{recipe.stretch:g}",
 )

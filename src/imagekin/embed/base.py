@@ -21,12 +21,15 @@ Picture: TypeAlias = "Image.Image | Pixels"
 _SLACK: Final = 0.05
 """How far the places' sum may be from a vector of length 1: what rounding in a quantised pooling comes to."""
 
-_RESAMPLE: Final = {
+RESAMPLE: Final = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
 }
+"""Pillow's filters by the names that recipes use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,8 @@ class Recipe:
         width: columns of the input.
         mode: ``crop`` keeps the aspect and cuts the centre, ``squash`` stretches, ``pad`` adds a border.
         crop_fraction: share of the resized short side that the centre crop keeps (``crop`` only).
-        resample: ``nearest``, ``bilinear``, ``bicubic`` or ``lanczos``; all but nearest are antialiased.
+        resample: ``nearest``, ``box``, ``bilinear``, ``hamming``, ``bicubic`` or ``lanczos``; all but nearest are
+            antialiased.
         fill: colour of the border (``pad`` only).
         stretch: 0 keeps the aspect, 1 squashes it away; between them the crop is wider (or higher) than it is high by
             the picture's own aspect raised to this power, and is squashed (``crop`` only).
@@ -53,7 +57,7 @@ class Recipe:
     stretch: float = 0.0
 
     def __post_init__(self) -> None:
-        known = self.resample in _RESAMPLE and self.mode in ("crop", "squash", "pad")
+        known = self.resample in RESAMPLE and self.mode in ("crop", "squash", "pad")
         within = 0 < self.crop_fraction <= 1 and 0 <= self.stretch <= 1
         coloured = len(self.fill) == 3 and all(isinstance(each, int) and 0 <= each <= 255 for each in self.fill)
         if min(self.height, self.width) < 1 or not (known and within and coloured):
@@ -67,7 +71,7 @@ class Recipe:
 
     def apply(self, image: Image.Image) -> Pixels:
         """Resize, crop or pad an RGB image to ``(height, width, 3)`` uint8."""
-        resample = _RESAMPLE[self.resample]
+        resample = RESAMPLE[self.resample]
         if self.mode == "pad":
             return np.asarray(self._padded(image, resample))
         box = self._centre(image.width, image.height) if self.mode == "crop" else None
