@@ -64,6 +64,11 @@ class Recipe:
             raise InputError(f"not a usable preprocessing recipe: {self}.")
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the numbers that ``apply`` gives, which are 0 … 255."""
+        return np.dtype(np.uint8)
+
+    @property
     def decode_side(self) -> int:
         """Short side a decoder must keep: twice the resized input (cosine 0.999 to a full decode)."""
         fraction = self.crop_fraction if self.mode == "crop" else 1.0
@@ -145,7 +150,7 @@ class Embedder(ABC):
         return self.recipe.height, self.recipe.width
 
     def prepare(self, picture: Picture) -> Pixels:
-        """Apply the recipe to one picture: ``(height, width, 3)`` uint8, ready for ``embed_prepared``."""
+        """Apply the recipe to one picture: ``(height, width, 3)`` of ``recipe.dtype``, ready for ``embed_prepared``."""
         return self.recipe.apply(as_image(picture))
 
     def embed(self, pictures: Sequence[Picture]) -> Vectors:
@@ -156,17 +161,17 @@ class Embedder(ABC):
             ModelError: the network answered with the wrong shape, NaN or infinity.
         """
         height, width = self.input_size
-        prepared = np.empty((len(pictures), height, width, 3), np.uint8)
+        prepared = np.empty((len(pictures), height, width, 3), self.recipe.dtype)
         for row, picture in enumerate(pictures):
             prepared[row] = self.prepare(picture)
         return self.embed_prepared(prepared)
 
-    def embed_prepared(self, batch: NDArray[np.uint8]) -> Vectors:
+    def embed_prepared(self, batch: NDArray[Any]) -> Vectors:
         """Embed pictures that ``prepare`` made: ``(n, height, width, 3)`` uint8 to ``(n, dim)``; thread-safe."""
-        if batch.ndim != 4 or batch.shape[1:] != (*self.input_size, 3) or batch.dtype != np.uint8:
+        if batch.ndim != 4 or batch.shape[1:] != (*self.input_size, 3) or batch.dtype != self.recipe.dtype:
             raise InputError(
                 f"{self.name} expects prepared pictures of shape (n, {self.recipe.height}, {self.recipe.width}, 3), "
-                f"uint8, not {batch.shape}, {batch.dtype}."
+                f"{self.recipe.dtype}, not {batch.shape}, {batch.dtype}."
             )
         parts = [self._checked(batch[at : at + self.batch_size]) for at in range(0, len(batch), self.batch_size)]
         return np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)

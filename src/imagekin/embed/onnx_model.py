@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from imagekin.embed.base import Embedder, Recipe
@@ -19,48 +20,32 @@ from imagekin.embed.onnx_cut import describe, input_of_layer, keep_only, picture
 from imagekin.embed.onnx_file import read_model
 from imagekin.embed.places import Places, as_cells
 from imagekin.embed.runtime import open_session, run_in_steps
+from imagekin.embed.scaling import IMAGENET_MEAN, IMAGENET_STD, Scaling
 from imagekin.errors import InputError, ModelError, UnsupportedError
 
-IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
-IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "OnnxEmbedder", "Reading", "Scaling"]
 
 _PREFERRED: Final = ("image_embeds", "pooler_output")
 _TYPES: Final = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
 
 @dataclass(frozen=True, slots=True)
-class Scaling:
-    """How bytes become the numbers a network was trained on: ``(x · scale − mean) / std``, channel by channel.
+class Reading:
+    """What of a network's answers is the vector, and how its pictures come in.
 
     Attributes:
-        scale: factor for bytes, 1/255 for most models.
-        mean: subtracted, one number or three in the order of *channels*.
-        std: divided by, one number or three in the order of *channels*.
-        channels: ``RGB``, or ``BGR`` for models from Caffe and OpenCV.
+        output: name of the tensor to take; "" for the one that names and shapes speak for.
+        cut: how many layers with weights to cut off before it.
+        pooling: ``cls`` or ``mean`` for answers of rank 3, or None.
+        layout: ``NCHW`` or ``NHWC``, or None for what the input says.
+        prefix: tokens at the start that stand for no place of the picture and are left out of a mean.
     """
 
-    scale: float = 1 / 255
-    mean: float | Sequence[float] = IMAGENET_MEAN
-    std: float | Sequence[float] = IMAGENET_STD
-    channels: Literal["RGB", "BGR"] = "RGB"
-
-    def __post_init__(self) -> None:
-        try:
-            values = [np.broadcast_to(np.asarray(value, np.float64), 3) for value in (self.mean, self.std, self.scale)]
-        except (ValueError, TypeError):
-            values = []
-        if not values or not np.isfinite(values).all() or (values[1] <= 0).any() or self.channels not in ("RGB", "BGR"):
-            raise InputError(
-                f"mean and std must be one number or three, std positive, channels RGB or BGR; not {self}."
-            )
-
-    def apply(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """``(n, height, width, 3)`` uint8 RGB to float32 in the network's order of channels."""
-        factor = np.asarray(self.scale / np.asarray(self.std, np.float64), np.float32)
-        shift = np.asarray(-np.asarray(self.mean, np.float64) / np.asarray(self.std, np.float64), np.float32)
-        ordered = batch if self.channels == "RGB" else batch[..., ::-1]
-        scaled: NDArray[np.float32] = ordered * factor + shift
-        return scaled
+    output: str = ""
+    cut: int = 0
+    pooling: Literal["cls", "mean"] | None = None
+    layout: Literal["NCHW", "NHWC"] | None = None
+    prefix: int = 0
 
 
 class OnnxEmbedder(Embedder):
@@ -105,49 +90,71 @@ class OnnxEmbedder(Embedder):
     ) -> None:
         self.path = Path(path).expanduser().absolute()
         model, digest = read_model(self.path)
-        self._input = pictures_input(model.graph)
-        self.layout = _layout(self._input, layout)
-        self.pooling = pooling
-        self.scaling, shape = _split(preprocessing)
-        self.recipe = Recipe(*_size(self._input, self.layout, size), **shape)
-        if not isinstance(cut, int) or cut < 0:
-            raise InputError(f"cut must be 0 or more, not {cut!r}.")
-        output = output or _preferred(model.graph.output)
-        self._output = input_of_layer(model.graph, output, cut) if cut else output
-        keep_only(model, self._output)
+        value = pictures_input(model.graph)
+        scaling, shape = _split(preprocessing)
+        recipe = Recipe(*_size(value, _layout(value, layout), size), **shape)
         self.name = self.path.name
-        self.fingerprint = self._key(digest)
+        self._threads = threads
+        self._start((model, digest), (recipe, scaling), Reading(output or "", cut, pooling, layout), fingerprint)
+        self._check_options(preprocessing)
+
+    def _start(
+        self,
+        read: tuple[onnx.ModelProto, str],
+        preprocessing: tuple[Recipe, Scaling],
+        reading: Reading,
+        fingerprint: str | None,
+    ) -> None:
+        """Take the network that was read, and its hash, into use; ``path``, ``name`` and ``_threads`` are set."""
+        model, self._digest = read
+        self.recipe, self.scaling = preprocessing
+        self._input = pictures_input(model.graph)
+        self.layout = _layout(self._input, reading.layout)
+        self.pooling, self._prefix = reading.pooling, reading.prefix
+        if self.pooling not in (None, "cls", "mean"):
+            raise InputError(f"pooling must be cls or mean, not {self.pooling!r}.")
+        if not isinstance(reading.cut, int) or reading.cut < 0:
+            raise InputError(f"cut must be 0 or more, not {reading.cut!r}.")
+        output = reading.output or _preferred(model.graph.output)
+        self._output = input_of_layer(model.graph, output, reading.cut) if reading.cut else output
+        keep_only(model, self._output)
+        self.fingerprint = self._key()
         if fingerprint not in (None, self.fingerprint):
             raise ModelError(
                 f"{self.path} is not the model that made the collection ({fingerprint}) but another ({self.fingerprint}"
                 "); put the first one back, or index the folders into another collection."
             )
-        self._session = open_session(model.SerializeToString(), threads)
-        self._digest, self._threads, self._lock = digest, threads, threading.Lock()
+        self._session = open_session(model.SerializeToString(), self._threads)
+        self._lock = threading.Lock()
         self._apart: Places | None = None
         self._dtype = _TYPES.get(self._session.get_inputs()[0].type)
-        self._check_options(preprocessing)
         batch = self._input.type.tensor_type.shape.dim[0].dim_value
         self._fixed = batch if batch > 0 else None
-        answer = self._run(np.zeros((1, *self.input_size, 3), np.uint8))
+        if self._dtype is None:
+            kind = self._session.get_inputs()[0].type
+            raise ModelError(f"the model takes {kind}; pictures can be given as float, float16 or uint8.")
+        answer = self._run(np.zeros((1, *self.input_size, 3), self.recipe.dtype))
         self._shape = answer.shape
         self.dim = int(self._pool(answer).shape[1])
 
-    def _key(self, digest: str) -> str:
+    def _key(self) -> str:
         """The fingerprint, which needs no run of the model."""
-        facts = [digest, asdict(self.recipe), asdict(self.scaling), self.layout, self._output, self.pooling]
+        facts: list[Any] = [
+            self._digest,
+            asdict(self.recipe),
+            asdict(self.scaling),
+            self.layout,
+            self._output,
+            self.pooling,
+        ]
+        facts += [self._prefix] if self._prefix else []
         key = hashlib.sha256(json.dumps(facts, sort_keys=True, default=list).encode()).hexdigest()[:16]
         return f"onnx/{key}"
 
     def _check_options(self, preprocessing: dict[str, Any]) -> None:
-        if self._dtype is None:
-            kind = self._session.get_inputs()[0].type
-            raise ModelError(f"the model takes {kind}; pictures can be given as float, float16 or uint8.")
         clash = sorted({"scale", "mean", "std"} & preprocessing.keys())
         if self._dtype == np.uint8 and clash:
             raise InputError(f"the model takes bytes and scales them itself; leave out {', '.join(clash)}.")
-        if self.pooling not in (None, "cls", "mean"):
-            raise InputError(f"pooling must be cls or mean, not {self.pooling!r}.")
 
     def _embed(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
         return self._pool(self._run(batch))
@@ -159,7 +166,8 @@ class OnnxEmbedder(Embedder):
     def _cells(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
         axes = self._places_of_answer()
         if math.prod(self._shape[axis] for axis in axes) > 1:
-            return as_cells(self._run(batch), axes, self.input_size)
+            answer = self._run(batch)
+            return as_cells(answer[:, self._prefix :] if len(self._shape) == 3 else answer, axes, self.input_size)
         places = self._places()
         return places.cells(
             run_in_steps(places.session, self._tensor(batch), places.output, self._fixed), self.input_size
@@ -178,11 +186,15 @@ class OnnxEmbedder(Embedder):
         """The network taken apart, from its file, which must still be what it was."""
         with self._lock:
             if self._apart is None:
-                model, digest = read_model(self.path)
+                model, digest = self._read()
                 if digest != self._digest:
                     raise ModelError(f"{self.path} has changed since it was opened; open the collection again.")
                 self._apart = Places(model, self._output, threads=self._threads, step=self._fixed)
             return self._apart
+
+    def _read(self) -> tuple[onnx.ModelProto, str]:
+        """The network from its file once more."""
+        return read_model(self.path)
 
     def _tensor(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
         if self._dtype == np.uint8:
@@ -196,7 +208,7 @@ class OnnxEmbedder(Embedder):
             raise ModelError(f"{self._output!r} of {self.path.name} is {answer.dtype}, and must be real; {_ADVICE}")
         values: NDArray[Any] = answer.astype(np.float32, copy=False)
         if values.ndim == 3 and self.pooling is not None:
-            values = values[:, 0] if self.pooling == "cls" else values.mean(axis=1)
+            values = values[:, 0] if self.pooling == "cls" else values[:, self._prefix :].mean(axis=1)
         elif values.ndim == 4:
             values = values.mean(axis=_spatial(values.shape, self.layout))
         if values.ndim != 2:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from imagekin.embed.base import RESAMPLE, Recipe
 from imagekin.errors import InputError
-from imagekin.types import Pixels
 
 MOST: Final = 1 << 13
 """Rows or columns that a recipe may ask for."""
@@ -42,6 +42,8 @@ class Steps(Recipe):
         pad: where a picture smaller than the input lies: in the ``centre`` or in the upper left ``corner``.
         corner: how half a pixel of the cut's corner becomes a whole one: ``round`` to even (torchvision, timm) or
             ``down`` (transformers).
+        precise: whether what resampling makes of the bytes stays as it is, float32, instead of becoming bytes again:
+            some networks (DINOv3) were given real numbers by their own preprocessing.
     """
 
     resize: int | tuple[int, int] | None = None
@@ -49,6 +51,7 @@ class Steps(Recipe):
     crop: bool = True
     pad: Literal["centre", "corner"] = "centre"
     corner: Literal["round", "down"] = "round"
+    precise: bool = False
 
     def __post_init__(self) -> None:
         Recipe.__post_init__(self)
@@ -80,15 +83,27 @@ class Steps(Recipe):
         sides = self.resize if isinstance(self.resize, tuple) else (self.resize or self.longest or 1,)
         return 2 * max(sides)
 
-    def apply(self, image: Image.Image) -> Pixels:
-        """Resize, then cut or lay on a border: an RGB image to ``(height, width, 3)`` uint8."""
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Bytes, or float32 where the recipe is precise."""
+        return np.dtype(np.float32 if self.precise else np.uint8)
+
+    def apply(self, image: Image.Image) -> NDArray[Any]:
+        """Resize, then cut or lay on a border: an RGB image to ``(height, width, 3)`` of ``dtype``, 0 … 255."""
+        if not self.precise:
+            return self._applied(image, self.fill)
+        bands = [band.convert("F") for band in image.split()]  # each by itself, as Pillow has no real colours
+        return np.stack([self._applied(band, level) for band, level in zip(bands, self.fill, strict=True)], axis=-1)
+
+    def _applied(self, image: Image.Image, fill: tuple[int, int, int] | int) -> NDArray[Any]:
+        """The same for one image of any mode."""
         across, down = self._resized(image.width, image.height)
         box = self._box(across, down)
         inside = max(box[0], 0), max(box[1], 0), min(box[2], across), min(box[3], down)
         part = self._part(image, (across, down), inside)
         if inside == box:
             return np.asarray(part)
-        canvas = Image.new("RGB", (self.width, self.height), self.fill)
+        canvas = Image.new(image.mode, (self.width, self.height), fill)
         canvas.paste(part, (inside[0] - box[0], inside[1] - box[1]))
         return np.asarray(canvas)
 

@@ -58,7 +58,7 @@ class Searches:
         """Load the model and open the index, so that the first search need not."""
         if len(self._collection):
             embedder = self._model()
-            blank = np.zeros((1, *embedder.input_size, 3), np.uint8)
+            blank = np.zeros((1, *embedder.input_size, 3), embedder.recipe.dtype)
             self._collection.store.search(embedder.embed_prepared(blank), 1)
 
     async def pictures(

@@ -67,7 +67,7 @@ def check_prepared(embedder: Embedder) -> None:
     prepared = embedder.prepare(pixels)
     expected = (*embedder.input_size, 3)
     _expect(
-        prepared.shape == expected and prepared.dtype == np.uint8,
+        prepared.shape == expected and prepared.dtype == embedder.recipe.dtype,
         f"prepare gave {prepared.shape}, {prepared.dtype}, not {expected}, uint8",
     )
     _same(embedder.embed_prepared(prepared[None]), embedder.embed([pixels]), "embed differs from embed_prepared")
@@ -115,7 +115,7 @@ def check_threads(embedder: Embedder) -> None:
 
 def check_empty(embedder: Embedder) -> None:
     """No pictures give no rows."""
-    nothing = np.empty((0, *embedder.input_size, 3), np.uint8)
+    nothing = np.empty((0, *embedder.input_size, 3), embedder.recipe.dtype)
     for vectors in (embedder.embed([]), embedder.embed_prepared(nothing)):
         _expect(vectors.shape == (0, embedder.dim), f"no pictures gave shape {vectors.shape}")
         _expect(vectors.dtype == np.float32, f"no pictures gave {vectors.dtype}")
@@ -138,8 +138,11 @@ def check_bad_input(embedder: Embedder) -> None:
     bad: list[Any] = [np.zeros((5, 5), np.uint8), np.zeros((5, 5, 4), np.uint8), np.zeros((5, 5, 3)), "picture.jpg"]
     for value in (*bad, np.zeros((0, 5, 3), np.uint8)):
         _refuses(partial(embedder.embed, [value]), f"embed took {type(value).__name__} {np.shape(value)}")
-    wrong: list[Any] = [np.zeros((height, width, 3), np.uint8), np.zeros((1, height + 1, width, 3), np.uint8)]
-    for batch in (*wrong, np.zeros((1, height, width, 3), np.float32)):
+    wrong: list[Any] = [
+        np.zeros((height, width, 3), np.uint8),
+        np.zeros((1, height + 1, width, 3), embedder.recipe.dtype),
+    ]
+    for batch in (*wrong, np.zeros((1, height, width, 3), np.float64)):
         _refuses(partial(embedder.embed_prepared, batch), f"embed_prepared took {batch.shape}, {batch.dtype}")
 
 
