@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ("tests.dataset_site", "tests.exchanged", "tests.pixel_collection", "tests.visits", "tests.web_pages")
+pytest_plugins = (
+    "tests.dataset_site",
+    "tests.exchanged",
+    "tests.learning_model",
+    "tests.pixel_collection",
+    "tests.visits",
+    "tests.web_pages",
+)
 """Modules whose fixtures every test may ask for."""
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

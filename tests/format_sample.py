@@ -2,7 +2,7 @@
 
 Run once for each format, when it is released, and never again::
 
-    python -m tests.format_sample tests/data/format-3
+    python -m tests.format_sample tests/data/format-4
 """
 
 from __future__ import annotations

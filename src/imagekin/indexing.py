@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from imagekin import reducing, watch
+from imagekin import files, reducing, watch
 from imagekin.embed.base import Embedder
 from imagekin.errors import InputError
 from imagekin.ingest import Ingest
+from imagekin.learning import Paths
 from imagekin.progress import Progress
 from imagekin.reduce.base import Reducer
 from imagekin.roots import Roots
@@ -21,7 +23,7 @@ from imagekin.types import Report
 
 def index(
     store: Store,
-    embedder: Callable[[], Embedder],
+    embedder: Callable[[Paths], Embedder],
     folders: Sequence[str],
     *,
     label_from: str | None = None,
@@ -34,7 +36,13 @@ def index(
     if isinstance(reduce, str) and reduce.strip().lower() != reducing.NONE:
         reducing.check(reduce, store.dim)  # a slip of the pen is told now, not after hours
     roots = Roots(store, folders, label_from=label_from)
-    run = Ingest(store, embedder, progress=progress, force=force, workers=workers)
+
+    def paths() -> Iterator[str]:
+        if progress is not None:
+            progress(replace(run.progress(""), phase="learn"))
+        yield from pictures(roots)
+
+    run = Ingest(store, lambda: embedder(paths), progress=progress, force=force, workers=workers)
     report = run.run(roots)
     roots.remember()
     if not report.interrupted:
@@ -60,7 +68,7 @@ def _learn(store: Store, wanted: str | Reducer | None) -> None:
 
 def follow(
     store: Store,
-    embedder: Callable[[], Embedder],
+    embedder: Callable[[Paths], Embedder],
     folders: Sequence[str],
     *,
     on_report: Callable[[Report], None],
@@ -77,6 +85,12 @@ def follow(
         report = index(store, embedder, folders, label_from=label_from, **how)
         on_report(report)
         while not report.interrupted and (changed := next(changes, None)) is not None:
-            report = Ingest(store, embedder).run(Roots(store, changed, named=False))
+            roots = Roots(store, changed, named=False)
+            report = Ingest(store, lambda: embedder(partial(pictures, roots))).run(roots)  # noqa: B023
             on_report(report)
             store.refresh()
+
+
+def pictures(roots: Roots) -> Iterator[str]:
+    """The paths of the pictures that a run over *roots* comes by."""
+    return (info.path for info in files.Scan(list(roots.labels), without=roots.closed))

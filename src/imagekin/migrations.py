@@ -72,7 +72,34 @@ MIGRATIONS: Final = (
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX tag_name ON tag (name);
     """,
+    """
+    CREATE TABLE learned (
+        hash BLOB PRIMARY KEY,
+        data BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE space (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        settings TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE embedding (
+        item INTEGER NOT NULL REFERENCES item (id) ON DELETE CASCADE,
+        space INTEGER NOT NULL REFERENCES space (id) ON DELETE CASCADE,
+        revision INTEGER NOT NULL,
+        reason TEXT,
+        data BLOB,
+        crc INTEGER,
+        PRIMARY KEY (item, space)
+    ) STRICT;
+    CREATE INDEX embedding_revision ON embedding (space, revision);
+    """,
 )
 
-STAND_INS: Final = {3: "CREATE TEMP VIEW tag (item, name) AS SELECT 0, '' WHERE 0"}
+STAND_INS: Final = {
+    3: "CREATE TEMP VIEW tag (item, name) AS SELECT 0, '' WHERE 0",
+    4: """
+    CREATE TEMP VIEW learned (hash, data) AS SELECT x'', x'' WHERE 0;
+    CREATE TEMP VIEW space (id, settings) AS SELECT 0, '' WHERE 0;
+    CREATE TEMP VIEW embedding (item, space, revision, reason, data, crc) AS SELECT 0, 0, 0, '', x'', 0 WHERE 0;
+    """,
+}
 """What a query finds, by the number of the step that would make it, in an older file that may not be written."""

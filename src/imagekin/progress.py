@@ -21,7 +21,8 @@ class Progress:
         reused: images whose vector was known.
         skipped: files that could not be indexed.
         path: the file looked at last.
-        phase: ``index``, then ``build`` while the search structures are made.
+        phase: ``index``; ``learn`` while a model learns from pictures first; ``build`` while the search structures are
+            made.
     """
 
     done: int

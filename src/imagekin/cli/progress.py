@@ -27,7 +27,7 @@ def bar(settings: Settings) -> Iterator[Callable[[Progress], None] | None]:
         task = shown.add_task("Counting", total=None, extra="")
 
         def step(progress: Progress) -> None:
-            what = "Building" if progress.phase == "build" else "Indexing"
+            what = {"build": "Building", "learn": "Learning"}.get(progress.phase, "Indexing")
             extra = f"  {progress.skipped:,} skipped" if progress.skipped else ""
             shown.update(task, description=what, completed=progress.done, total=progress.total, extra=extra)
 

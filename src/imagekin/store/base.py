@@ -56,17 +56,22 @@ class Store(ABC):
     def set(self, values: Mapping[str, Any]) -> None:
         """Write settings; durable when it returns."""
 
-    def claim(self, embedder: Mapping[str, Any]) -> None:
+    def claim(self, embedder: Mapping[str, Any], state: bytes | None = None) -> None:
         """Tie the collection to an embedder's ``describe()``, or check that it is the one it was made with.
+
+        Args:
+            embedder: what identifies it.
+            state: what it learned from pictures, if anything; kept with the collection, in the same commit.
 
         Raises:
             MismatchError: another model, precision or preprocessing made the vectors that are stored.
+            UnsupportedError: there is a state, and this store cannot keep it.
         """
         stored = self.settings().get("embedder")
         if stored is None or (stored["fingerprint"] != embedder["fingerprint"] and not self.count(missing=None)):
             if self.settings().get("reduce") is not None:  # it learned from another model's vectors
                 self.reduce(None)
-            self.set({"embedder": dict(embedder)})
+            self._tie(embedder, state)
         elif stored["fingerprint"] != embedder["fingerprint"]:
             was, now = title(stored), title(embedder)
             if was == now:
@@ -75,6 +80,23 @@ class Store(ABC):
                 f"the collection {self.location} was made with {was}, not {now}, and their vectors do not compare; "
                 "open it without naming a model, or index the folders into another collection."
             )
+
+    def _tie(self, embedder: Mapping[str, Any], state: bytes | None) -> None:
+        """Write the setting ``embedder``, and the *state* if there is one, in one transaction."""
+        if state is not None:
+            raise UnsupportedError(
+                f"{title(embedder)} learns from pictures, and {self.location} is in a store that cannot keep what it "
+                "learned; choose a model that does not, or a collection in a folder."
+            )
+        self.set({"embedder": dict(embedder)})
+
+    def state(self) -> bytes | None:
+        """What the model learned, as ``claim`` was given it; None where there is nothing.
+
+        Raises:
+            DamagedError: it is not what was written.
+        """
+        return None
 
     def reduce(self, reducer: Reducer | None, facts: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Find neighbours by what a fitted reducer makes of the vectors from now on; None: by the vectors themselves.

@@ -41,6 +41,8 @@ def _check_embedder(embedder: Any) -> None:
             raise _garbled(f"the model's {name}", value)
     if not _is_count(embedder.get("dim"), MAX_DIM):
         raise _garbled("the length of a vector", embedder.get("dim"))
+    if (state := embedder.get("state")) is not None and not _is_hash(state):
+        raise _garbled("the hash of what the model learned", state)
 
 
 def _check_engine(engine: Any) -> None:
@@ -57,13 +59,17 @@ def _check_reducer(reducer: Any) -> None:
         raise _garbled("the reducer", reducer)
     if not _is_count(reducer.get("dim"), MAX_DIM):
         raise _garbled("the length of a reduced vector", reducer.get("dim"))
-    if not isinstance(reducer.get("hash"), str) or not _HASH.fullmatch(reducer["hash"]):
+    if not _is_hash(reducer.get("hash")):
         raise _garbled("the hash of the reducer", reducer.get("hash"))
     if not _is_count(reducer.get("rows", 1), 1 << 62):
         raise _garbled("the number of vectors that the reducer learned from", reducer["rows"])
     share = reducer.get("variance", 0.0)
     if not isinstance(share, float) or not 0 <= share <= 1:
         raise _garbled("the share of the variance that the reducer keeps", share)
+
+
+def _is_hash(value: Any) -> bool:
+    return isinstance(value, str) and _HASH.fullmatch(value) is not None
 
 
 def _is_count(value: Any, most: int) -> bool:

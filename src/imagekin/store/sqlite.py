@@ -13,8 +13,8 @@ from imagekin import location
 from imagekin.errors import DamagedError, MismatchError
 from imagekin.migrations import MIGRATIONS
 from imagekin.reduce.base import Reducer
-from imagekin.store import reducers, tagged
-from imagekin.store.base import Batch, Known, Store, as_text, empty_result
+from imagekin.store import learned, reducers, tagged
+from imagekin.store.base import Batch, Known, Store, as_text, empty_result, title
 from imagekin.store.catalogue import Catalogue
 from imagekin.store.database import Database
 from imagekin.store.filters import Filter
@@ -68,10 +68,26 @@ class SqliteStore(Store):
         """See ``Store.set``."""
         self._catalogue.set(values)
 
-    def claim(self, embedder: Mapping[str, Any]) -> None:
+    def claim(self, embedder: Mapping[str, Any], state: bytes | None = None) -> None:
         """See ``Store.claim``."""
-        super().claim(embedder)
+        super().claim(embedder, state)
         self._maker = str(embedder["fingerprint"])
+
+    def _tie(self, embedder: Mapping[str, Any], state: bytes | None) -> None:
+        with self.database.transaction():
+            if self.settings().get("embedder") is not None and self.count(missing=None):
+                super().claim(embedder)  # another process has claimed and filled it since it was looked at
+                return
+            says = {name: value for name, value in embedder.items() if name != "state"}
+            if state is not None:
+                says["state"] = learned.write(self.database, state)
+            self._catalogue.set({"embedder": says})
+            learned.sweep(self.database, [says.get("state", "")])
+
+    def state(self) -> bytes | None:
+        """See ``Store.state``."""
+        says = self.settings().get("embedder") or {}
+        return learned.read(self.database, says["state"], title(says)) if says.get("state") else None
 
     def reduce(self, reducer: Reducer | None, facts: Mapping[str, Any] = MappingProxyType({})) -> None:
         """See ``Store.reduce``."""
@@ -212,8 +228,12 @@ class SqliteStore(Store):
     def check(self) -> list[str]:
         """See ``Store.check``."""
         serving = self._served()
-        of_reducer = [self._reducer_fault] if self._reducer_fault else []
-        return [*self._catalogue.damaged(), *of_reducer, *(serving.faults() if serving else ())]
+        faults = [self._reducer_fault] if self._reducer_fault else []
+        try:
+            self.state()
+        except DamagedError as error:
+            faults.append(str(error))
+        return [*self._catalogue.damaged(), *faults, *(serving.faults() if serving else ())]
 
     def info(self) -> dict[str, Any]:
         """See ``Store.info``."""
