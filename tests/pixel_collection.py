@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
@@ -17,6 +18,18 @@ def photos(tmp_path: Path) -> Iterator[Collection]:
     """An empty collection in ``tmp_path / "collection"``."""
     with imagekin.open(tmp_path / "collection", model="pixels") as collection:
         yield collection
+
+
+def indexed(scope: Literal["function", "module"], name: str = "photos") -> Any:
+    """A fixture: a collection of what the fixture ``root`` of a module gives."""
+
+    @pytest.fixture(scope=scope, name=name)
+    def fixture(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
+        with imagekin.open(tmp_path_factory.mktemp("collections") / "c", model="pixels") as photos:
+            photos.index(root)
+            yield photos
+
+    return fixture
 
 
 def counts(report: Report) -> dict[str, int]:

@@ -10,9 +10,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import httpx
+import pytest
 
 from imagekin.collection import Collection
 from imagekin.server.app import Application
@@ -126,3 +127,14 @@ def serving(collection: Collection, *, folders: tuple[str, ...] = (), **how: Any
         thread.join(30)
         server.listening.close()
         assert not thread.is_alive()
+
+
+def site_of(collection: str, scope: Literal["function", "module"], **how: Any) -> Any:
+    """A fixture ``site``: a server of the collection that the fixture called *collection* gives."""
+
+    @pytest.fixture(scope=scope, name="site")
+    def fixture(request: pytest.FixtureRequest) -> Iterator[Site]:
+        with serving(request.getfixturevalue(collection), **how) as site:
+            yield site
+
+    return fixture

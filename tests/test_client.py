@@ -28,7 +28,8 @@ from imagekin.errors import (
 )
 from tests.encoded import encoded
 from tests.pictures import folder, picture, save
-from tests.served import Site, serving
+from tests.pixel_collection import indexed
+from tests.served import Site, serving, site_of
 
 NAMES = [f"{'cat' if n % 3 else 'dog'}/{n:02}.png" for n in range(20)]
 TOKEN = "a-token-of-the-owner"
@@ -41,17 +42,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="module")
-def local(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
-    with imagekin.open(tmp_path_factory.mktemp("collections") / "c", model="pixels") as photos:
-        photos.index(root)
-        yield photos
+local = indexed("module", "local")
 
 
-@pytest.fixture(scope="module")
-def site(local: Collection) -> Iterator[Site]:
-    with serving(local) as site:
-        yield site
+site = site_of("local", "module")
 
 
 @pytest.fixture(scope="module", params=["local", "client"])

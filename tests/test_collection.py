@@ -4,7 +4,6 @@ import io
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from imagekin.errors import (
     UnknownNameError,
 )
 from tests.pictures import folder, picture, save
+from tests.pixel_collection import indexed
 
 NAMES = [f"cat/{number:02}.png" for number in range(12)] + [f"dog/{number:02}.png" for number in range(4)]
 
@@ -34,12 +34,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder(tmp_path_factory.mktemp("photos"), NAMES)
 
 
-@pytest.fixture(scope="module")
-def shared(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
-    """A collection that tests only read."""
-    with imagekin.open(tmp_path_factory.mktemp("collections") / "c", model="pixels") as photos:
-        photos.index(root)
-        yield photos
+shared = indexed("module", "shared")
 
 
 def test_every_kind_of_query_finds_the_picture(shared: Collection, root: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from imagekin.errors import FetchError, ImageError, InputError, UnsupportedError
 from tests.encoded import encoded
 from tests.photographs import photograph
 from tests.pictures import folder, picture, save
+from tests.pixel_collection import indexed
 
 NAMES = [f"{n}.png" for n in range(6)]
 
@@ -31,11 +31,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder(tmp_path_factory.mktemp("photos"), NAMES)
 
 
-@pytest.fixture(scope="module")
-def small(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
-    with imagekin.open(tmp_path_factory.mktemp("collections") / "c", model="pixels") as collection:
-        collection.index(root)
-        yield collection
+small = indexed("module", "small")
 
 
 def total(found: Comparison) -> tuple[float, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from imagekin.collection import Collection
 from imagekin.errors import FetchError, ImageError, InputError, UnsupportedError
 from tests.encoded import encoded
 from tests.pictures import folder, picture, save
-from tests.served import Site, problem, serving
+from tests.pixel_collection import indexed
+from tests.served import Site, problem, serving, site_of
 
 NAMES = [f"{n}.png" for n in range(6)]
 CROP = (8, 4, 30, 20)
@@ -29,17 +29,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder(tmp_path_factory.mktemp("photos"), NAMES)
 
 
-@pytest.fixture(scope="module")
-def photos(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
-    with imagekin.open(tmp_path_factory.mktemp("collections") / "c", model="pixels") as photos:
-        photos.index(root)
-        yield photos
+photos = indexed("module")
 
 
-@pytest.fixture(scope="module")
-def site(photos: Collection) -> Iterator[Site]:
-    with serving(photos) as site:
-        yield site
+site = site_of("photos", "module")
 
 
 def send(site: Site, *pictures: bytes, **fields: Any) -> httpx.Response:

@@ -8,17 +8,16 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
-import imagekin
 from imagekin.collection import Collection
 from imagekin.server import pages
 from tests.pictures import folder
-from tests.served import Site, serving
+from tests.pixel_collection import indexed
+from tests.served import Site, site_of
 
 SETTINGS = """
 seed = 20_261_121
@@ -31,17 +30,12 @@ negative_data_rejection.expected-statuses = ["4xx"]
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
-    root = folder(tmp_path_factory.mktemp("photos"), [f"{n}.png" for n in range(6)])
-    with imagekin.open(tmp_path_factory.mktemp("collections") / "c", model="pixels") as photos:
-        photos.index(root)
-        yield photos
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return folder(tmp_path_factory.mktemp("photos"), [f"{n}.png" for n in range(6)])
 
 
-@pytest.fixture(scope="module")
-def site(photos: Collection) -> Iterator[Site]:
-    with serving(photos, allow_urls=True) as site:
-        yield site
+photos = indexed("module")
+site = site_of("photos", "module", allow_urls=True)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -22,7 +21,8 @@ from imagekin.server.problems import Problem
 from imagekin.server.thumbnails import Thumbnails
 from tests.encoded import difference, encoded, scene
 from tests.pictures import folder, picture, save
-from tests.served import HERE, Site, problem, serving
+from tests.pixel_collection import indexed
+from tests.served import HERE, Site, problem, serving, site_of
 
 NAMES = [f"{'cat' if n % 3 else 'dog'}/{n:02}.png" for n in range(12)]
 
@@ -34,17 +34,10 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def photos(root: Path, tmp_path: Path) -> Iterator[Collection]:
-    with imagekin.open(tmp_path / "c", model="pixels") as photos:
-        photos.index(root)
-        yield photos
+photos = indexed("function")
 
 
-@pytest.fixture
-def site(photos: Collection) -> Iterator[Site]:
-    with serving(photos) as site:
-        yield site
+site = site_of("photos", "function")
 
 
 def large(photos: Collection) -> imagekin.Item:

@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import pytest
 
-import imagekin
 from imagekin.collection import Collection
 from imagekin.errors import StoreError
 from imagekin.server.jobs import KEPT, Jobs
@@ -22,7 +21,8 @@ from imagekin.server.routes import jobs as routes
 from imagekin.types import Report
 from tests.encoded import encoded
 from tests.pictures import folder, picture, save
-from tests.served import HERE, Site, problem, serving
+from tests.pixel_collection import indexed
+from tests.served import HERE, Site, problem, serving, site_of
 
 
 @pytest.fixture
@@ -32,17 +32,10 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def photos(root: Path, tmp_path: Path) -> Iterator[Collection]:
-    with imagekin.open(tmp_path / "c", model="pixels") as photos:
-        photos.index(root)
-        yield photos
+photos = indexed("function")
 
 
-@pytest.fixture
-def site(photos: Collection) -> Iterator[Site]:
-    with serving(photos) as site:
-        yield site
+site = site_of("photos", "function")
 
 
 class Gate:

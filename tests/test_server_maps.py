@@ -6,7 +6,6 @@ import gzip
 import json
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,8 @@ from imagekin.pipeline import cores
 from imagekin.server import atlas
 from imagekin.server.routes.maps import _takes_gzip
 from tests.pictures import folder, save
-from tests.served import HERE, Site, problem, serving
+from tests.pixel_collection import indexed
+from tests.served import HERE, Site, problem, serving, site_of
 
 NAMES = [f"{'cat' if n % 3 else 'dog'}/{n:02}.png" for n in range(12)]
 
@@ -33,17 +33,10 @@ def root(tmp_path: Path) -> Path:
     return folder(tmp_path / "photos", NAMES)
 
 
-@pytest.fixture
-def photos(root: Path, tmp_path: Path) -> Iterator[Collection]:
-    with imagekin.open(tmp_path / "c", model="pixels") as photos:
-        photos.index(root)
-        yield photos
+photos = indexed("function")
 
 
-@pytest.fixture
-def site(photos: Collection) -> Iterator[Site]:
-    with serving(photos) as site:
-        yield site
+site = site_of("photos", "function")
 
 
 def test_before_the_first_there_is_none(site: Site) -> None:

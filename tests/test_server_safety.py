@@ -21,23 +21,19 @@ from imagekin.server import deadlines, limits, running
 from imagekin.server.options import MAX_UPLOAD, Options, is_loopback
 from tests.encoded import encoded
 from tests.pictures import folder, picture
-from tests.served import HERE, Site, problem, read_all, serving
+from tests.pixel_collection import indexed
+from tests.served import HERE, Site, problem, read_all, serving, site_of
 
 TOKEN = "a-token-of-the-owner"
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
-    root = folder(tmp_path_factory.mktemp("photos"), [f"{n}.png" for n in range(5)])
-    with imagekin.open(tmp_path_factory.mktemp("collections") / "c", model="pixels") as photos:
-        photos.index(root)
-        yield photos
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return folder(tmp_path_factory.mktemp("photos"), [f"{n}.png" for n in range(5)])
 
 
-@pytest.fixture(scope="module")
-def site(photos: Collection) -> Iterator[Site]:
-    with serving(photos) as site:
-        yield site
+photos = indexed("module")
+site = site_of("photos", "module")
 
 
 @pytest.fixture(scope="module")

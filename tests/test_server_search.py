@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import imagekin
 from imagekin import fetch
 from imagekin.collection import Collection
 from imagekin.errors import FetchError, ModelError
@@ -23,7 +22,8 @@ from imagekin.server.workers import Workers
 from imagekin.types import Hit
 from tests.encoded import encoded
 from tests.pictures import folder, picture
-from tests.served import Site, problem, serving
+from tests.pixel_collection import indexed
+from tests.served import Site, problem, serving, site_of
 
 NAMES = [f"{'cat' if n % 3 else 'dog'}/{n:02}.png" for n in range(24)]
 
@@ -33,17 +33,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder(tmp_path_factory.mktemp("photos"), NAMES)
 
 
-@pytest.fixture(scope="module")
-def photos(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
-    with imagekin.open(tmp_path_factory.mktemp("collections") / "c", model="pixels") as photos:
-        photos.index(root)
-        yield photos
+photos = indexed("module")
 
 
-@pytest.fixture(scope="module")
-def site(photos: Collection) -> Iterator[Site]:
-    with serving(photos) as site:
-        yield site
+site = site_of("photos", "module")
 
 
 def told(hits: list[Hit]) -> list[tuple[Any, ...]]:

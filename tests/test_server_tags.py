@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import imagekin
 from imagekin.collection import Collection
 from tests.encoded import encoded
 from tests.pictures import folder, picture
-from tests.served import Site, problem, serving
+from tests.pixel_collection import indexed
+from tests.served import Site, problem, serving, site_of
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Iterator[Collection]:
-    root = folder(tmp_path / "photos", [f"{n:02}.png" for n in range(12)])
-    with imagekin.open(tmp_path / "c", model="pixels") as photos:
-        photos.index(root)
-        yield photos
+def root(tmp_path: Path) -> Path:
+    return folder(tmp_path / "photos", [f"{n:02}.png" for n in range(12)])
 
 
-@pytest.fixture
-def site(photos: Collection) -> Iterator[Site]:
-    with serving(photos) as site:
-        yield site
+photos = indexed("function")
+site = site_of("photos", "function")
 
 
 def change(site: Site, **body: Any) -> int:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
 
-import imagekin
-from tests.served import Site, serving
-from tests.visits import Visit, album, visiting
+from tests.pixel_collection import indexed
+from tests.served import Site, site_of
+from tests.visits import Visit, album, visit_of, visiting
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
@@ -28,19 +27,15 @@ VIEWS = [
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    place = tmp_path_factory.mktemp("access")
-    (album(place / "photos") / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0")
-    with imagekin.open(place / "c", model="pixels") as photos:
-        photos.index(place / "photos")
-        with serving(photos) as site:
-            yield site
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = album(tmp_path_factory.mktemp("access") / "photos")
+    (root / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    return root
 
 
-@pytest.fixture
-def visit(chrome: Chromium, site: Site) -> Iterator[Visit]:
-    with visiting(chrome, site) as visit:
-        yield visit
+photos = indexed("module")
+site = site_of("photos", "module")
+visit = visit_of("site")
 
 
 def axe(visit: Visit) -> list[dict[str, Any]]:

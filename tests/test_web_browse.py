@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
 
-import imagekin
 from imagekin.collection import Collection
-from tests.served import Site, problem, serving
-from tests.visits import SCENES, TAKES, Visit, album, visiting
+from tests.pixel_collection import indexed
+from tests.served import Site, problem, serving, site_of
+from tests.visits import SCENES, TAKES, Visit, album, visit_of, visiting
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
@@ -31,18 +31,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="module")
-def site(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with imagekin.open(tmp_path_factory.mktemp("browse") / "c", model="pixels") as photos:
-        photos.index(root)
-        with serving(photos) as site:
-            yield site
-
-
-@pytest.fixture
-def visit(chrome: Chromium, site: Site) -> Iterator[Visit]:
-    with visiting(chrome, site) as visit:
-        yield visit
+everything = indexed("module", "everything")
+site = site_of("everything", "module")
+visit = visit_of("site")
 
 
 # -- the outline -------------------------------------------------------------------------------------------------------

@@ -66,13 +66,6 @@ def gallery(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
             yield site
 
 
-@pytest.fixture
-def visit(chrome: Chromium, gallery: Site) -> Iterator[Visit]:
-    """A tab on the album."""
-    with visiting(chrome, gallery) as visit:
-        yield visit
-
-
 class Visit:
     """A tab that shows a site.
 
@@ -158,3 +151,17 @@ def visiting(chrome: Chromium, site: Site, **how: Any) -> Iterator[Visit]:
         assert [url for url in visit.tab.asked if not url.startswith((site.url, "blob:", "data:", "about:"))] == []
     finally:
         context.close()
+
+
+def visit_of(site: str) -> Any:
+    """A fixture ``visit``: a tab on what the fixture called *site* serves."""
+
+    @pytest.fixture(name="visit")
+    def fixture(chrome: Chromium, request: pytest.FixtureRequest) -> Iterator[Visit]:
+        with visiting(chrome, request.getfixturevalue(site)) as visit:
+            yield visit
+
+    return fixture
+
+
+visit = visit_of("gallery")
