@@ -112,7 +112,7 @@ def test_info_skipped(run: Run, photos: Path) -> None:
 
 
 def test_models_names_every_model_and_engine() -> None:
-    rows = [line.split()[:2] for line in invoke("models").stdout.splitlines()]
+    rows = [line.split()[:2] for line in invoke("models").stdout.partition("\n\n")[0].splitlines()]
     assert rows == [["kind", "name"], *(["model", name] for name in EMBEDDERS), *(["engine", name] for name in ENGINES)]
 
 

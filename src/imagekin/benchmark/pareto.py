@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from imagekin.benchmark.records import Record
 
 
-def front(records: Sequence[Record], speed: str = "single_qps") -> list[Record]:
+def front(records: Sequence[Record], speed: str = "single_qps", good: str = "recall") -> list[Record]:
     """The records for which nothing is as good in recall and in *speed* and better in one, by ascending recall.
+
+    *good* is the figure that stands for recall.
 
     Failed records, and those without that figure, are left out; of equal ones the first stays.
     """
     there = [record for record in records if not record.failed and record.figure(speed) > 0]
     best: list[Record] = []
-    for record in sorted(there, key=lambda each: (-each.figure("recall"), -each.figure(speed))):
+    for record in sorted(there, key=lambda each: (-each.figure(good), -each.figure(speed))):
         if not best or record.figure(speed) > best[-1].figure(speed):
             best.append(record)
     return best[::-1]

@@ -7,7 +7,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -28,10 +28,10 @@ Key = str
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What was measured of one engine with one set of parameters.
+    """What was measured of one engine with one set of parameters, or of one model.
 
     Attributes:
-        engine: name in the registry.
+        engine: name in the registry; a model's spec.
         parameters: what it was built with.
         settings: what it was searched with besides.
         data: name, size, metric and fingerprint of the vectors, and k.
@@ -75,18 +75,19 @@ class Folder:
 
     Args:
         path: made if it is absent.
+        check: raises ValueError over figures that are not whole; by default those of an engine must be.
 
     Raises:
         StoreError: it cannot be made or read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, check: Callable[[Record], None] | None = None) -> None:
         self.path = path
         self._known: dict[Key, Record] = {}
         try:
             path.mkdir(parents=True, exist_ok=True)
             for file in sorted(path.glob("*.json")):
-                found = _read(file)
+                found = _read(file, check or _check_engine)
                 if found is not None:
                     self._known[found.key] = found
         except OSError as error:
@@ -126,7 +127,7 @@ def write(path: Path, text: str) -> None:
         ) from error
 
 
-def _read(file: Path) -> Record | None:
+def _read(file: Path, check: Callable[[Record], None]) -> Record | None:
     """A record, or None where the file holds none that is whole."""
     try:
         if file.stat().st_size > _LARGEST:
@@ -136,6 +137,7 @@ def _read(file: Path) -> Record | None:
             raise ValueError("of another version")
         record = Record(**found)
         _check(record)
+        check(record)
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         log.warning("%s is no record (%s); what it stands for will be measured again.", file, error)
         return None
@@ -150,10 +152,15 @@ def _check(record: Record) -> None:
         raise ValueError("a part of it is no text")
     if not all(value is None or _is_number(value) for value in record.figures.values()):
         raise ValueError("its figures are not numbers")
+    if not isinstance(record.data.get("name"), str):
+        raise ValueError("its data have no name")
+
+
+def _check_engine(record: Record) -> None:
     if not record.reason and not (0 <= record.figure("recall") <= 1 and record.figure("single_qps") > 0):
         raise ValueError("its figures are not whole")
-    if not isinstance(record.data.get("name"), str) or not isinstance(record.data.get("metric"), str):
-        raise ValueError("its data have no name")
+    if not isinstance(record.data.get("metric"), str):
+        raise ValueError("its data have no metric")
     if not all(type(record.data.get(name)) is int for name in ("rows", "dim", "queries", "k")):
         raise ValueError("its data have no size")
 

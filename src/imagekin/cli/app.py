@@ -34,7 +34,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("serve", "Serve a collection to the browser and to programs."),
     "datasets": ("datasets", "List the data sets that are known by name, or download one."),
     "collections": ("collections", "List the collections in the data folder."),
-    "models": ("models", "List the models and the index engines."),
+    "models": ("models", "List the models and the engines, or measure models."),
     "doctor": ("doctor", "Say what is installed and in use, and check a collection."),
 }
 """Name, as typed, to (module in ``imagekin.cli.commands``, one line for ``--help``)."""
