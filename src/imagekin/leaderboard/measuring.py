@@ -11,9 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from imagekin import evaluation, images
+from imagekin import evaluation, images, learning
 from imagekin.embed.base import Embedder
 from imagekin.errors import ImagekinError, InputError
 from imagekin.leaderboard.pictures import Pictures
@@ -23,9 +22,6 @@ from imagekin.types import Pixels, Skipped
 CUTOFFS: Final = (4, 1, 10)
 SHOWN: Final = ("precision@4", "precision@1", "precision@10", "mAP@R", "R-precision")
 """Figures of an evaluation that a record has, each with the ends of its interval."""
-
-LESSONS: Final = 500
-"""Pictures that a model with a vocabulary learns from, at most."""
 
 SECONDS: Final = 1.0
 """For each measurement of speed."""
@@ -66,7 +62,7 @@ def measure(embedder: Embedder, pictures: Pictures, *, seed: int = 0, tell: Tell
         ImagekinError: the model cannot do it.
     """
     if embedder.learns and embedder.state() is None:
-        embedder.learn(_lessons(embedder, pictures, seed))
+        learning.teach(embedder, pictures.paths)
     _prepared(embedder, pictures.paths[0])  # the first picture opens the network, which is not its speed
     found = embed(embedder, pictures, tell)
     if len(found.labels) <= max(CUTOFFS):
@@ -138,16 +134,6 @@ def _ready(loaded: Iterator[tuple[Pixels, str] | Skipped], skipped: list[Skipped
             skipped.append(each)
         else:
             yield each
-
-
-def _lessons(embedder: Embedder, pictures: Pictures, seed: int) -> Iterator[Image.Image]:
-    """Some of the pictures, drawn at random, for a model to learn its vocabulary from; never their labels."""
-    count = len(pictures.paths)
-    for row in np.random.default_rng(seed).permutation(count)[:LESSONS].tolist():
-        try:
-            yield images.load(pictures.paths[row], target=embedder.recipe.decode_side).image
-        except ImagekinError:
-            continue
 
 
 def _rate(embedder: Embedder, some: list[Pixels]) -> float:
