@@ -12,6 +12,7 @@ pytest_plugins = (
     "tests.pixel_collection",
     "tests.visits",
     "tests.web_pages",
+    "tests.worded",
 )
 """Modules whose fixtures every test may ask for."""
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from imagekin.evaluation import evaluate as evaluate
     from imagekin.exchange import import_ as import_
     from imagekin.maps import map as map
+    from imagekin.mixture import Mixture as Mixture
+    from imagekin.mixture import Text as Text
     from imagekin.opening import collections as collections
     from imagekin.opening import open as open
     from imagekin.studies import study as study
@@ -32,8 +34,10 @@ _NAMES: Final = {
     "ImageEmbedder": "imagekin.transformer",
     "ImagekinError": "imagekin.errors",
     "Item": "imagekin.types",
+    "Mixture": "imagekin.mixture",
     "Report": "imagekin.types",
     "Skipped": "imagekin.types",
+    "Text": "imagekin.mixture",
     "collections": "imagekin.opening",
     "evaluate": "imagekin.evaluation",
     "import_": "imagekin.exchange",
@@ -51,8 +55,10 @@ __all__ = [
     "ImageEmbedder",
     "ImagekinError",
     "Item",
+    "Mixture",
     "Report",
     "Skipped",
+    "Text",
     "__version__",
     "collections",
     "datasets",

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
-from imagekin import location, searching
+from imagekin import directions, location, mixture, searching
 from imagekin import query as queries
 from imagekin.contents import Contents
+from imagekin.distance import normalized
 from imagekin.errors import InputError, StoreError
+from imagekin.mixture import Mixture, Sought, Text
 from imagekin.model import TiedModel
-from imagekin.profile import Profile
 from imagekin.query import Crop, Query
 from imagekin.reduce.base import Reducer
 from imagekin.store.base import Store
@@ -23,6 +25,7 @@ from imagekin.store.filters import Folders
 from imagekin.store.tags import Tags
 from imagekin.tagging import Tagging
 from imagekin.types import Hit, Report, Vectors
+from imagekin.zeroshot import Naming
 
 if TYPE_CHECKING:
     from imagekin.comparing import Comparison
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 Folder = str | os.PathLike[str]
 
 
-class Collection(Contents, Profile, Tagging):
+class Collection(Contents, Naming, Tagging):
     """Pictures that can be searched by picture; made by ``imagekin.open``.
 
     Safe to use from several threads, and by several processes at once: a search sees every image that any of them has
@@ -154,16 +157,17 @@ class Collection(Contents, Profile, Tagging):
     # -- searching ---------------------------------------------------------------------------------------------
 
     @overload
-    def search(self, query: list[Query], k: int = ..., **options: Any) -> list[list[Hit]]: ...
+    def search(self, query: list[Sought], k: int = ..., **options: Any) -> list[list[Hit]]: ...
 
     @overload
-    def search(self, query: Query | None = ..., k: int = ..., **options: Any) -> list[Hit]: ...
+    def search(self, query: Sought | None = ..., k: int = ..., **options: Any) -> list[Hit]: ...
 
     def search(
         self,
-        query: Query | list[Query] | None = None,
+        query: Sought | list[Sought] | None = None,
         k: int = 10,
         *,
+        text: str | Text | Mixture | None = None,
         id: int | Sequence[int] | None = None,
         crop: Crop | None = None,
         exclude_self: bool = True,
@@ -172,8 +176,9 @@ class Collection(Contents, Profile, Tagging):
         """The images nearest to a query, nearest first.
 
         Args:
-            query: a path, bytes, Pillow image, array ``(h, w, 3)``, or URL (if allowed); a list of them gives a list of
-                lists.
+            query: a path, bytes, Pillow image, array ``(h, w, 3)``, or URL (if allowed), a ``Text``, or several of them
+                added to and subtracted from each other; a list gives a list of lists.
+            text: words to search by, alone or beside the query or the items, where the model ``takes_text``.
             k: hits wanted; fewer come back only when fewer images fit.
             id: search by an item of the collection (or several) instead of by *query*.
             crop: ``(x, y, width, height)``: search by this region of the query, or of each item, in its pixels.
@@ -185,30 +190,38 @@ class Collection(Contents, Profile, Tagging):
 
         Raises:
             ImageError: the query cannot be read as an image.
+            UnsupportedError: it has words, and the model embeds pictures only.
             InputError: k, crop, id or a filter makes no sense.
         """
+        if query is None and id is None and text is not None:
+            query, text = mixture.words(text), None
         alone = query is None and id is None and np.size(conditions.get("plus", ())) > 0
         if (query is None) == (id is None) and not alone:
-            raise InputError("search needs either a query picture or an id.")
+            raise InputError("search needs either a query picture, words or an id.")
         wanted = searching.wish(self.store, k, **conditions)
         many = queries.is_many(query) if id is None else not np.isscalar(id)
         numbers = [] if id is None else queries.ids_of(id).tolist()
-        if numbers and crop is not None:
-            vectors = self.embed([queries.original(item) for item in self.get(numbers)], crop=crop)
+        if numbers and (crop is not None or text is not None):
+            vectors = self.embed(mixture.with_text(self._items(numbers, crop), text), crop=crop)
             hits = searching.nearest(self.store, vectors, wanted, numbers if exclude_self else None)
         elif id is not None or alone:
             hits = searching.by_items(self.store, numbers, wanted, exclude_self=exclude_self, alone=alone)
         else:
-            vectors = self.embed(list(query) if many else [query], crop=crop)  # type: ignore[arg-type,list-item]
+            vectors = self.embed(mixture.with_text(list(query) if many else [query], text), crop=crop)  # type: ignore[arg-type,list-item]
             hits = searching.nearest(self.store, vectors, wanted)
         return hits if many else hits[0]
 
-    def embed(self, pictures: Sequence[Query], *, crop: Crop | None = None) -> Vectors:
-        """The vectors ``(n, dim)`` of pictures that need not be in the collection."""
+    def embed(self, pictures: Sequence[Sought], *, crop: Crop | None = None) -> Vectors:
+        """The vectors ``(n, dim)`` of pictures, words, and mixtures of both, that need not be in the collection."""
         embedder = self.embedder
-        return embedder.embed(
-            [queries.picture(each, embedder=embedder, crop=crop, allow_urls=self.allow_urls) for each in pictures]
-        )
+        read = partial(queries.picture, embedder=embedder, crop=crop, allow_urls=self.allow_urls)
+        return directions.embedded(pictures, embedder, read, crop=crop)
+
+    def _items(self, ids: Sequence[int], crop: Crop | None) -> list[Sought]:
+        """Items as queries: their vectors, or their files where these are to be cut."""
+        if crop is None:
+            return [mixture.Known(row) for row in normalized(searching.of_items(self.store, ids))]
+        return [queries.original(item) for item in self.get(ids)]
 
     def compare(self, query: Query | int, hit: Query | int, *, crop: Crop | None = None) -> Comparison:
         """Where two pictures agree: what each place of them adds to their similarity.

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from imagekin import ellipsis, escape, images
 from imagekin.errors import ImagekinError, InputError
+from imagekin.mixture import Text
 from imagekin.replacement import failures, place, replace
 
 if TYPE_CHECKING:
@@ -53,14 +54,14 @@ class Card:
     """One picture with its lines of text.
 
     Attributes:
-        source: what ``images.load`` takes.
+        source: what ``images.load`` takes, or words.
         title: the large line.
         lines: the small lines below it, the label and the path.
         share: length of the bar under the title, 0…1; None for no bar.
         crop: the region that was searched by, ``(x, y, width, height)`` in pixels of the picture.
     """
 
-    source: Source
+    source: Source | Text
     title: str
     lines: tuple[str, ...] = ()
     share: float | None = None
@@ -68,7 +69,7 @@ class Card:
 
 
 def sheet(
-    query: Source,
+    query: Source | Text,
     hits: Sequence[Hit],
     *,
     crop: tuple[int, int, int, int] | None = None,
@@ -82,7 +83,7 @@ def sheet(
     hits the first are drawn, as far as 16,383 pixels a side and 64 megapixels go, and a line says how many are left.
 
     Args:
-        query: anything that ``images.load`` takes.
+        query: anything that ``images.load`` takes, or words.
         hits: nearest first.
         crop: the searched region of the query, ``(x, y, width, height)`` in its pixels; it is outlined.
         caption: text under the query; by default its path, if it has one.
@@ -164,7 +165,7 @@ def _format(path: Path) -> str:
     return {".png": "PNG", ".webp": "WEBP"}.get(path.suffix.lower(), "JPEG")
 
 
-def _query_card(query: Source, crop: tuple[int, int, int, int] | None, caption: str | None) -> Card:
+def _query_card(query: Source | Text, crop: tuple[int, int, int, int] | None, caption: str | None) -> Card:
     name = caption or (os.fspath(query) if isinstance(query, str | os.PathLike) else "")
     lines = ("" if crop is None else f"region {crop[2]} x {crop[3]} at {crop[0]}, {crop[1]}", name)
     return Card(query, "Query", lines, crop=crop)
@@ -218,6 +219,9 @@ def _draw_picture(paper: Image.Image, card: Card, corner: Size, tile: int) -> No
     left, top = corner
     draw = ImageDraw.Draw(paper)
     draw.rectangle((left, top, left + tile - 1, top + tile - 1), _MAT)
+    if isinstance(card.source, Text):
+        _draw_reason(draw, card.source.words, corner, tile)
+        return
     try:
         picture, scale = _thumbnail(card.source, tile)
     except ImagekinError as error:
@@ -248,7 +252,7 @@ def _outlined(picture: Image.Image, region: Sequence[int]) -> Image.Image:
 
 
 def _draw_reason(draw: ImageDraw.ImageDraw, reason: str, corner: Size, tile: int) -> None:
-    """A grey card's text: why the picture is not there, wrapped to the tile."""
+    """A grey card's text, as why the picture is not there, wrapped to the tile."""
     font = _font(14)
     fits = _fits(font, tile - 2 * _PAD)
     rows = [ellipsis.middle(row, fits) for row in _wrapped(drawable(reason, 14), fits)]

@@ -40,6 +40,16 @@ class Profile:
         return self._model.embedder()
 
     @property
+    def takes_text(self) -> bool:
+        """Whether the model embeds words as well, so that they can be searched by; loads it.
+
+        Raises:
+            MismatchError: it is not the one that made the stored vectors.
+            ModelError: its file is gone or has changed.
+        """
+        return self.embedder.takes_text
+
+    @property
     def engine(self) -> str:
         """How neighbours are found: ``auto``, or an engine's spec such as ``faiss(factory='HNSW32', ef=80)``."""
         return str(self.store.settings().get("engine", "auto"))

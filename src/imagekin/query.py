@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 import numpy as np
 from PIL import Image
@@ -34,6 +34,11 @@ def is_many(query: object) -> bool:
 def is_url(query: object) -> bool:
     """Whether *query* is an http(s) URL."""
     return isinstance(query, str) and query.lower().startswith(("http://", "https://"))
+
+
+def is_named(query: object) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether *query* is a path or a URL."""
+    return isinstance(query, (str, os.PathLike))
 
 
 def picture(query: Query, *, embedder: Embedder, crop: Crop | None = None, allow_urls: bool = False) -> Image.Image:

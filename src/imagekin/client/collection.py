@@ -8,26 +8,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn
 from urllib.parse import quote
 
-import numpy as np
-
 from imagekin import query as queries
 from imagekin.client import comparing, wire
 from imagekin.client.findings import RemoteFindings
+from imagekin.client.searching import RemoteSearches
 from imagekin.client.tagging import RemoteTags
 from imagekin.collection import Collection, Folder
 from imagekin.errors import InputError, MissingPackageError, StoreError, UnsupportedError
 from imagekin.progress import Progress
-from imagekin.query import Query
-from imagekin.types import Hit, Ids, Item, Report, Skipped
+from imagekin.types import Ids, Item, Report, Skipped
 
 VARIABLE: Final = "IMAGEKIN_TOKEN"
 PREFIX: Final = "/api/v1/collections"
 PAGE: Final = 1_000
-PICTURES: Final = 16
 TRIES: Final = 6
 
+SERVED: Final = frozenset({"name", "job", "read_only", "takes_text"})
+"""What a server says of a collection besides what ``info`` does."""
 
-class Client(RemoteTags, RemoteFindings, comparing.RemoteComparisons, Collection):
+
+class Client(RemoteSearches, RemoteTags, RemoteFindings, comparing.RemoteComparisons, Collection):
     """A collection that ``imagekin serve`` serves; made by ``imagekin.open("http://host:7700/photos")``.
 
     It has the methods of a collection on this machine, except those that need its vectors or its files.
@@ -74,6 +74,11 @@ class Client(RemoteTags, RemoteFindings, comparing.RemoteComparisons, Collection
         return self._url
 
     @property
+    def takes_text(self) -> bool:
+        """Whether words can be searched by."""
+        return bool(self._get("").get("takes_text"))
+
+    @property
     def engine(self) -> str:
         """How neighbours are found; chosen on the server's machine."""
         return str(self._get("")["engine"])
@@ -98,7 +103,7 @@ class Client(RemoteTags, RemoteFindings, comparing.RemoteComparisons, Collection
 
     def info(self) -> dict[str, Any]:
         """Counts, sizes, model, engine and folders, as plain data."""
-        return {name: value for name, value in self._get("").items() if name not in ("name", "job", "read_only")}
+        return {name: value for name, value in self._get("").items() if name not in SERVED}
 
     def roots(self) -> dict[str, str]:
         """The indexed folders, each with its label rule."""
@@ -172,34 +177,7 @@ class Client(RemoteTags, RemoteFindings, comparing.RemoteComparisons, Collection
         filters = wire.filters(**conditions)
         return 0 if wire.none_fits(filters) else int(self._get("/count", filters)["count"])
 
-    # -- searching ---------------------------------------------------------------------------------------------
-
-    def search(  # type: ignore[override]
-        self, query: Query | list[Query] | None = None, k: int = 10, **options: Any
-    ) -> list[Hit] | list[list[Hit]]:
-        """The images nearest to a query, nearest first.
-
-        Args:
-            query: as for a collection on this machine; files are read here and sent.
-            k: hits wanted, up to 1,000.
-            options: ``id``, ``crop``, ``exclude_self`` and conditions, as for a collection on this machine.
-        """
-        filters = {name: options.pop(name) for name in ("under", "tag") if name in options}
-        options |= wire.filters(**filters)
-        chosen = {"k": k, **{name: value for name, value in options.items() if value is not None}}
-        number = chosen.get("id")
-        if query is not None and number is not None:
-            raise InputError("search needs either a query picture or an id.")
-        if query is None:
-            if number is None and not np.size(chosen.get("plus", ())):
-                raise InputError("search needs either a query picture or an id.")
-            if number is not None:
-                chosen["id"] = queries.ids_of(number).tolist()
-            found = self._hits(self._ask("POST", "/search", json=wire.plain(chosen)))
-            return found if number is not None and not np.isscalar(number) else found[0]
-        many = queries.is_many(query)
-        found = self._by_pictures(list(query) if many else [query], chosen)  # type: ignore[arg-type,list-item]
-        return found if many else found[0]
+    # -- ending ------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Release the connections."""
@@ -221,26 +199,6 @@ class Client(RemoteTags, RemoteFindings, comparing.RemoteComparisons, Collection
         )
 
     # -- inside ------------------------------------------------------------------------------------------------
-
-    def _by_pictures(self, pictures: Sequence[Query], chosen: dict[str, Any]) -> list[list[Hit]]:
-        found: list[list[Hit]] = []
-        fields = {name: wire.field(value) for name, value in wire.plain(chosen).items()}
-        urls = [each for each in pictures if queries.is_url(each)]
-        if urls and len(urls) < len(pictures):
-            return [self._by_pictures([each], chosen)[0] for each in pictures]
-        if wire.none_fits(chosen):  # which a form cannot say
-            return [[] for each in pictures if wire.encoded(each)]
-        for part in wire.parts(list(pictures), PICTURES):
-            if urls:
-                answer = self._ask("POST", "/search", json={"url": part, **wire.plain(chosen)})
-            else:
-                files = [("image", ("image", wire.encoded(each), "application/octet-stream")) for each in part]
-                answer = self._ask("POST", "/search", data=fields, files=files)
-            found += self._hits(answer)
-        return found
-
-    def _hits(self, answer: Mapping[str, Any]) -> list[list[Hit]]:
-        return [[wire.record(Hit, each) for each in row] for row in answer["results"]]
 
     def _get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         return self._ask("GET", path, params=params)

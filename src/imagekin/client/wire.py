@@ -11,13 +11,17 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 from PIL import Image
 
-from imagekin import errors, images, location
+from imagekin import errors, images, location, mixture
 from imagekin.errors import ImagekinError, InputError, StoreError
+from imagekin.mixture import Sought, Text, parts_of
 from imagekin.query import Query
 from imagekin.store import tags
 from imagekin.store.filters import Folders
 from imagekin.store.tags import Tags
 from imagekin.types import Item, Report, Skipped
+
+PICTURES: Final = 16
+"""Of one request."""
 
 _BY_STATUS: Final[Mapping[int, type[ImagekinError]]] = {
     400: InputError, 403: InputError, 404: InputError, 409: InputError, 413: errors.ImageError, 422: InputError
@@ -90,6 +94,23 @@ def plain(options: Mapping[str, Any]) -> dict[str, Any]:
     lists = {name: np.asarray(options[name]).tolist() for name in ("plus", "minus") if name in options}
     region = {"crop": ",".join(map(repr, map(float, options["crop"])))} if "crop" in options else {}
     return {**options, **lists, **region}
+
+
+def mixed(query: Sought) -> tuple[list[Query], dict[str, Any]]:
+    """The pictures of a query, and the options that say what else is searched by and how much each of them counts."""
+    shown = [part for part in parts_of(query) if not isinstance(part.source, Text)]
+    signed = [part.signed for part in shown]
+    options: dict[str, Any] = {"text": words(query)} if len(shown) < len(parts_of(query)) else {}
+    if len(shown) > PICTURES:
+        raise InputError(f"a query with {len(shown)} pictures is too much for a server; give at most {PICTURES}.")
+    if signed and signed != [1.0]:
+        options["weights"] = ",".join(map(repr, signed))
+    return [part.source for part in shown], options  # type: ignore[misc]
+
+
+def words(query: Sought) -> list[str]:
+    """The texts of a query as a server reads them."""
+    return [mixture.write(part) for part in parts_of(query) if isinstance(part.source, Text)]
 
 
 def field(value: Any) -> Any:

@@ -18,6 +18,12 @@ from imagekin.types import Pixels, Vectors
 Picture: TypeAlias = "Image.Image | Pixels"
 """What an embedder takes: a Pillow image, or an RGB array ``(height, width, 3)`` of uint8."""
 
+NO_TEXT: Final = (
+    "embeds pictures and no words; index with a model that takes both, such as --model "
+    "hub:Xenova/clip-vit-base-patch32 or --model hub:Xenova/siglip-base-patch16-224, to search by words."
+)
+"""Of a model without a text tower."""
+
 _SLACK: Final = 0.05
 """How far the places' sum may be from a vector of length 1: what rounding in a quantised pooling comes to."""
 
@@ -193,8 +199,12 @@ class Embedder(ABC):
         return np.concatenate(parts) if parts else np.empty((0, 1, 1, self.dim), np.float32)
 
     def embed_text(self, texts: Sequence[str]) -> Vectors:
-        """Embed texts into the same space: ``(n, dim)``; only where ``takes_text``."""
-        raise ModelError(f"{self.name} has no text tower; it embeds pictures only.")
+        """Embed texts into the same space: ``(n, dim)``; only where ``takes_text``.
+
+        Raises:
+            UnsupportedError: the model embeds pictures only.
+        """
+        raise UnsupportedError(f"{self.name} {NO_TEXT}")
 
     def learn(self, pictures: Iterable[Picture]) -> None:
         """Learn from pictures what ``learns`` says it needs; then ``state`` and ``fingerprint`` tell what it learned.

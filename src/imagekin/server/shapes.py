@@ -14,23 +14,21 @@ from pydantic import (
     StrictBool,
     WithJsonSchema,
     field_validator,
-    model_validator,
 )
 
-from imagekin.server.options import MAX_HITS, MAX_OFFSET, MAX_PICTURES
 from imagekin.store.tags import LONGEST
 
 MAX_ID = 2**63 - 1
 
 Id = Annotated[int, Field(ge=1, le=MAX_ID, description="An item's id.")]
-Url = Annotated[str, Field(min_length=1, max_length=8192)]
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
+    """A list of what may also come alone."""
     return [value] if isinstance(value, str | int) else value
 
 
-def _split(value: Any) -> Any:
+def split(value: Any) -> Any:
     """A region as a tuple of numbers: from one text, whichever way it comes, or from a list."""
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
@@ -38,31 +36,29 @@ def _split(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _several(kind: dict[str, Any], most: int) -> Any:
+def several(kind: dict[str, Any], most: int) -> Any:
     """The schema of one or a list of them."""
     return WithJsonSchema({"anyOf": [kind, {"type": "array", "items": kind, "minItems": 1, "maxItems": most}]})
 
 
 _ID: Final = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
-_URL: Final = {"type": "string", "minLength": 1, "maxLength": 8192}
 _REGION: Final = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
 
-Ids = Annotated[list[Id], Field(min_length=1, max_length=100), BeforeValidator(_listed), _several(_ID, 100)]
-Urls = Annotated[list[Url], Field(min_length=1, max_length=16), BeforeValidator(_listed), _several(_URL, 16)]
+Ids = Annotated[list[Id], Field(min_length=1, max_length=100), BeforeValidator(listed), several(_ID, 100)]
 Folders = Annotated[
-    list[str], Field(max_length=1_000), BeforeValidator(_listed), WithJsonSchema(
+    list[str], Field(max_length=1_000), BeforeValidator(listed), WithJsonSchema(
         {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "maxItems": 1_000}]}
     )
 ]  # fmt: skip
 Tag = Annotated[str, Field(min_length=1, max_length=LONGEST)]
 Tags = Annotated[
-    list[Tag], Field(max_length=100), BeforeValidator(_listed), WithJsonSchema(
+    list[Tag], Field(max_length=100), BeforeValidator(listed), WithJsonSchema(
         {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "maxItems": 100}]}
     )
 ]  # fmt: skip
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Region = Annotated[
-    tuple[Number, Number, Number, Number], BeforeValidator(_split), WithJsonSchema(
+    tuple[Number, Number, Number, Number], BeforeValidator(split), WithJsonSchema(
         {"anyOf": [_REGION, {"type": "string", "description": "x,y,width,height"}]}
     )
 ]  # fmt: skip
@@ -96,30 +92,6 @@ class Filters(Shape):
     def conditions(self) -> dict[str, Any]:
         """The filters as the library takes them."""
         return {"under": self.under, "label": self.label, "where": self.where, "tag": self.tag}
-
-
-class Search(Filters):
-    """A search by items, by URLs, or by the pictures of a form."""
-
-    id: Ids | None = Field(None, description="Items to search by, one search each.")
-    url: Urls | None = Field(None, description="Pictures to fetch and search by, if allowed.")
-    crop: Region | None = Field(
-        None, description="x, y, width, height: search by this region of each, in pixels of the picture as it is shown."
-    )
-    plus: Ids = Field([], description="Items that hits are to be like as well.")
-    minus: Ids = Field([], description="Items that hits are to be unlike.")
-    k: int = Field(20, ge=1, le=MAX_HITS, description="Hits wanted.")
-    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="Leave out this many of the nearest hits.")
-    min_similarity: float | None = Field(None, ge=-1, le=1, allow_inf_nan=False, description="The least of a hit.")
-    exclude_self: bool = Field(True, description="Leave an item out of its own answer.")
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Search:
-        if self.id is not None and self.url is not None:
-            raise ValueError("search by id or by url, not by both")
-        if self.crop is not None and len(self.id or ()) > MAX_PICTURES:
-            raise ValueError(f"a region of at most {MAX_PICTURES} items at once")
-        return self
 
 
 class IndexRequest(Shape):
@@ -268,6 +240,7 @@ class CollectionShape(BaseModel):
     roots: dict[str, str] = Field(description="The indexed folders, each with its label rule.")
     job: str | None = Field(description="The job that runs now.")
     read_only: bool = Field(description="Whether nothing may be changed through this server.")
+    takes_text: bool = Field(description="Whether words can be searched by.")
     set_aside: str | None = Field(description="The folder that duplicates can be moved to; null where there is none.")
 
 

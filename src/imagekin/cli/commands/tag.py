@@ -1,4 +1,4 @@
-"""``imagekin tag``: words of one's own for pictures, given, taken, listed and proposed."""
+"""``imagekin tag``: words of one's own for pictures, given, taken, listed and proposed, also by words alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from imagekin.cli import output, tagging
+from imagekin.cli import naming, output, tagging
 from imagekin.cli.commands.options import NUMBER, filtered
 from imagekin.cli.settings import Settings, shared
 from imagekin.store import tags
@@ -28,7 +28,8 @@ MANY: Final = 10
 @click.option("--rename", metavar="NEW", help="Call the tag NEW wherever it is; asks before two become one.")
 @click.option("--forget", is_flag=True, help="Take the tag from every picture that has it.")
 @click.option("--propose", is_flag=True, help="Show pictures that look as if they deserve the tag.")
-@click.option("-k", type=click.IntRange(1, 1_000), default=20, show_default=True, help="Proposals wanted.")
+@click.option("--zero-shot", "labels", metavar="FILE", help="Show what pictures are by labels, one a line of FILE.")
+@click.option("-k", type=click.IntRange(1, 1_000), help="Proposals wanted (20), or of each label (3).")
 @click.option("--above", type=click.FloatRange(0, 1), metavar="C", help="Tag those of at least this confidence.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @shared
@@ -40,6 +41,8 @@ def command(settings: Settings, /, word: str | None, **how: Any) -> int:
     """
     what = _asked(word, how)
     with settings.open() as photos:
+        if what == "labels":
+            return naming.named(settings, photos, how)
         if word is None:
             tagging.listed(settings, photos.tags())
         elif what == "propose":
@@ -57,10 +60,17 @@ def command(settings: Settings, /, word: str | None, **how: Any) -> int:
 
 def _asked(word: str | None, how: dict[str, Any]) -> str:
     """What is to be done: give, take, rename, forget, propose or list."""
-    verbs = [name for name in ("take", "rename", "forget", "propose") if how[name]]
+    verbs = [name for name in ("take", "rename", "forget", "propose", "labels") if how[name]]
     who = [name for name in ("paths", "ids", "under", "label", "where", "tag") if how[name]]
     if len(verbs) > 1:
-        raise click.UsageError("Give one of --take, --rename, --forget and --propose.")
+        raise click.UsageError("Give one of --take, --rename, --forget, --propose and --zero-shot.")
+    if verbs == ["labels"]:
+        if word is not None or how["ids"]:
+            raise click.UsageError(
+                "--zero-shot gives tags of its own to all that fit the filters; leave TAG and --id out."
+            )
+        _check(how)
+        return "labels"
     if word is None and (verbs or who):
         raise click.UsageError("Give the TAG as well.")
     verb = verbs[0] if verbs else "give"
@@ -69,10 +79,14 @@ def _asked(word: str | None, how: dict[str, Any]) -> str:
     if verb in ("rename", "forget") and who:
         raise click.UsageError(f"--{verb} is for every picture that has the tag; leave out {who[0]}.")
     if how["above"] is not None and verb != "propose":
-        raise click.UsageError("--above goes with --propose.")
+        raise click.UsageError("--above goes with --propose or --zero-shot.")
+    _check(how)
+    return verb
+
+
+def _check(how: dict[str, Any]) -> None:
     if how["above"] is not None and math.isnan(how["above"]):
         raise click.BadParameter("nan is not a confidence; give a number from 0 to 1.", param_hint="--above")
-    return verb
 
 
 def _renamed(settings: Settings, photos: Collection, word: str, how: dict[str, Any]) -> int:
@@ -89,7 +103,7 @@ def _renamed(settings: Settings, photos: Collection, word: str, how: dict[str, A
 
 def _proposed(settings: Settings, photos: Collection, word: str, how: dict[str, Any]) -> int:
     examples, filters = tagging.examples(photos, how)
-    found = photos.propose(word, ids=examples, k=how["k"], **filters)
+    found = photos.propose(word, ids=examples, k=how["k"] or 20, **filters)
     above = how["above"]
     if above is None:
         tagging.proposed(settings, found)

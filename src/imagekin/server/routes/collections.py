@@ -61,7 +61,10 @@ async def folders(
 def _facts(served: Served, request: Request) -> dict[str, Any]:
     job = served.jobs.running()
     options: Options = request.app.state.options
-    doing = {"job": None if job is None else job.id, "read_only": options.read_only, "set_aside": options.set_aside}
+    doing = {
+        "job": None if job is None else job.id, "read_only": options.read_only, "set_aside": options.set_aside,
+        "takes_text": served.searches.takes_text(),
+    }  # fmt: skip
     return {"name": served.name, **served.collection.info(), **doing}
 
 
