@@ -29,3 +29,16 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the real pictures (../shared/data) are not beside this clone")
     return SHARED
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the tests (``-n 2 --dist loadgroup``), one takes whole modules.
+
+    What modules share once a session, the engines' trials in processes of their own, stays with one of them too.
+    """
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            module = getattr(item, "module", None)
+            group = "engines" if hasattr(module, "CHILDREN") else str(item.path)
+            item.add_marker(pytest.mark.xdist_group(group))
