@@ -24,10 +24,22 @@ EMBEDDERS: Final = Registry(
             "imagekin.embed.pixels:PixelEmbedder", "", "8 x 8 pixels without weights; a baseline for tests"
         ),
         "onnx": Entry("imagekin.embed.onnx_model:OnnxEmbedder", "", "any local ONNX image model: path=model.onnx"),
+        "timm": Entry(
+            "imagekin.embed.timm_model:TimmEmbedder",
+            "torch",
+            "any backbone of timm: timm:resnet50.tv_in1k",
+            ("torch", "timm"),
+        ),
+        "torchvision": Entry(
+            "imagekin.embed.torchvision_model:TorchvisionEmbedder",
+            "torch",
+            "any classifier of torchvision: torchvision:googlenet",
+            ("torch", "torchvision"),
+        ),
     },
 )
 
-SCHEMES: Final[Mapping[str, str]] = {}
+SCHEMES: Final[Mapping[str, str]] = {"timm": "model", "torchvision": "model"}
 """Models of many names: ``scheme:rest`` is the row *scheme* of `EMBEDDERS` with *rest* as its option of this name."""
 
 
@@ -82,7 +94,8 @@ def create(
     if fingerprint is not None and _takes_fingerprint(make):
         arguments["fingerprint"] = fingerprint
     embedder = _made(name, make, arguments)
-    embedder.spec = _written(name, options, embedder)
+    named = {option: value for option, value in {**options, **embedder.pinned}.items() if value is not None}
+    embedder.spec = _written(name, named, embedder)
     return embedder
 
 

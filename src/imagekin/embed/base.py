@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,6 +139,7 @@ class Embedder(ABC):
         learns: whether it has to ``learn`` from pictures before it can embed any.
         batch_size: rows per call of ``_embed``; a good one for throughput.
         spec: what ``embed.create`` makes it again from; set by ``create``.
+        pinned: options of ``create`` as the spec is to have them, such as a name with its version; None: left out.
     """
 
     name: str
@@ -146,9 +148,10 @@ class Embedder(ABC):
     fingerprint: str
     precision: str = ""
     takes_text: bool = False
-    learns: ClassVar[bool] = False
+    learns: bool = False
     batch_size: int = 32
     spec: str = ""
+    pinned: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def input_size(self) -> tuple[int, int]:
