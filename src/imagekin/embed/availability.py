@@ -54,9 +54,9 @@ def _cached(scheme: str, rest: str) -> bool | None:
     if scheme == "hub":
         return _in_hub(rest.partition("@")[0])
     if scheme == "timm":
-        return _in_hub(f"timm/{rest}") or _derived(rest)
+        return _in_hub(f"timm/{rest}") or _derived(f"timm-{rest}")
     if scheme == "torchvision":
-        return _in_torch(rest) or _derived(rest)
+        return _in_torch(rest) or _derived(f"torchvision-{rest}")
     return None
 
 
@@ -75,7 +75,7 @@ def _in_torch(name: str) -> bool:
 
 def _derived(name: str) -> bool:
     """Whether a network that was made from this model is kept; it needs no download any more."""
-    return _any(cache_folder() / "models", name) or _any(cache_folder() / "models", f"timm-{name}")
+    return _any(cache_folder() / "models", name)
 
 
 def _any(folder: Path, start: str) -> bool:

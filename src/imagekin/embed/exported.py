@@ -128,7 +128,8 @@ class ExportedEmbedder(Embedder):
         """The network with its weights, made by the library."""
 
     def _file(self) -> bytes:
-        return open_or_build(re.sub(r"[^\w.-]", "-", self.name), self._key, self._exported)
+        start = "random-" if self.asked.weights == RANDOM else ""
+        return open_or_build(start + re.sub(r"[^\w.-]", "-", self.name), self._key, self._exported)
 
     def _exported(self) -> bytes:
         import onnx
