@@ -170,6 +170,8 @@ class RemoteFindings:
             StoreError: it failed.
         """
         stopping = False
+        if job["state"] != "running":  # at once: what began it tells a report in short only
+            job = self._ask("GET", f"/jobs/{job['id']}")
         while job["state"] == "running":
             try:
                 if progress is not None and job["progress"] is not None:

@@ -2,6 +2,7 @@
 import { ask } from "./api.js";
 import { filters } from "./state.js";
 import { kept } from "./uploads.js";
+import { parts } from "./words.js";
 
 const FIRST = 60;
 const PAGE = 120;
@@ -9,7 +10,7 @@ const MOST = 10_000;  // the API gives none from a larger offset
 
 /** Whether a state has anything to search by. */
 export function asks(now) {
-  return Boolean(now.image || now.id || now.url || now.plus?.length);
+  return Boolean(now.image || now.id || now.url || now.text?.trim() || now.plus?.length);
 }
 
 /** Four shares of the picture's sides, x, y, width and height, or null. */
@@ -52,6 +53,8 @@ export function packed({ blob, ...rest }, more) {
 export function options(now) {
   const found = filters(now);
   for (const name of ["plus", "minus"]) if (now[name]?.length) found[name] = now[name].map(Number);
+  const text = parts(now);
+  if (text.length) found.text = text;
   const near = Number(now.near);
   if (near > 0 && near <= 100) found.min_similarity = near / 100;
   return found;

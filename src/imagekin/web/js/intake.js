@@ -4,7 +4,7 @@ import { h, typing } from "./dom.js";
 import { keep } from "./uploads.js";
 
 const ID = "application/x-imagekin-id";
-const FRESH = { view: "search", image: null, id: null, url: null, region: null, plus: null, minus: null, open: null };
+const FRESH = { view: "search", image: null, id: null, url: null, region: null, text: null, plus: null, minus: null, open: null };
 
 export class Intake {
   constructor(context) {

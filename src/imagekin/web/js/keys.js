@@ -3,6 +3,7 @@ import { button, h, typing } from "./dom.js";
 
 const ALL = [
   ["/", "Choose a picture to search by"],
+  ["t", "Describe what to look for, where the model takes words"],
   ["?", "This list"],
   ["1 … 6", "Search, Browse, Map, Duplicates, Tags, Indexing"],
   ["← → ↑ ↓", "From picture to picture; Page up, Page down, Home, End go further"],
@@ -40,6 +41,7 @@ function act(key, context) {
   else if (key === "?") context.help();
   else if (key === "Escape" && context.selection.size) context.selection.clear();
   else if (key === "/") context.choose?.();
+  else if (key === "t") return context.describe?.() ?? false;
   else return false;
   return true;
 }

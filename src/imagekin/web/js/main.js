@@ -24,7 +24,7 @@ async function start() {
   const base = `${PREFIX}/${encodeURIComponent(chosen.name)}`;
   const context = {
     api, base, collection: chosen, collections, state, selection, notify, fail, say,
-    events: new EventTarget(),  // `changed`: pictures, labels or tags are other ones now
+    events: new EventTarget(),  // `changed`: pictures, labels or tags are other ones now; `facts`: of the collection
     open: (id) => state.go({ open: String(id) }),
     above: () => document.getElementById("bar").getBoundingClientRect().bottom,
     below: () => innerHeight - document.getElementById("dock").getBoundingClientRect().top,
@@ -40,6 +40,7 @@ async function start() {
   const learn = () => api.ask(base).then((facts) => {
     context.collection = facts;
     context.shell.facts();
+    context.events.dispatchEvent(new Event("facts"));
   }).catch(() => {});  // it was a courtesy
   context.events.addEventListener("changed", learn);
   context.jobs.addEventListener("change", seldom(learn));

@@ -5,6 +5,7 @@ import { button, fill, h } from "./dom.js";
 import { Region } from "./region.js";
 import { shown } from "./text.js";
 import { kept } from "./uploads.js";
+import { Words } from "./words.js";
 
 export class Query {
   #picture = null;
@@ -26,7 +27,8 @@ export class Query {
     this.others = h("div", { class: "others chips" });
     this.again = h("div", { class: "chips again" }, ...this.#ways("Another picture"));
     this.hero = this.#hero();
-    this.element = h("div", { class: "query" }, this.hero, this.figure, h("div", { class: "beside" }, this.again, this.others));
+    this.words = new Words(context);
+    this.element = h("div", { class: "query" }, this.words.element, this.hero, this.figure, h("div", { class: "beside" }, this.again, this.others));
     root.append(this.element);
   }
 
@@ -44,6 +46,7 @@ export class Query {
 
   /** Bring it up to date with the state. */
   async show(now, asked) {
+    this.words.show(now);
     this.hero.hidden = asked;
     this.again.hidden = !asked;
     const one = now.image ? `image ${now.image}` : now.id ? `item ${now.id}` : now.url ? `url ${now.url}` : "";

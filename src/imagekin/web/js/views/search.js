@@ -15,7 +15,7 @@ export const title = "Search";
 const KEPT = 8;
 const PAGE = 100;
 const PATIENCE = 1500;  // milliseconds
-const SHOWN = ["image", "id", "url", "region", "plus", "minus", "near", "k"];
+const SHOWN = ["image", "id", "url", "region", "text", "plus", "minus", "near", "k"];
 let view = null;
 
 export function show(root, now, context) {
