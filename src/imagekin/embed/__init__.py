@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,7 @@ EMBEDDERS: Final = Registry(
             "imagekin.embed.pixels:PixelEmbedder", "", "8 x 8 pixels without weights; a baseline for tests"
         ),
         "onnx": Entry("imagekin.embed.onnx_model:OnnxEmbedder", "", "any local ONNX image model: path=model.onnx"),
+        "hub": Entry("imagekin.embed.hub:HubEmbedder", "hub", "ONNX repositories: hub:owner/name or a model's folder"),
         "timm": Entry(
             "imagekin.embed.timm_model:TimmEmbedder",
             "torch",
@@ -39,7 +41,7 @@ EMBEDDERS: Final = Registry(
     },
 )
 
-SCHEMES: Final[Mapping[str, str]] = {"timm": "model", "torchvision": "model"}
+SCHEMES: Final[Mapping[str, str]] = {"hub": "repository", "timm": "model", "torchvision": "model"}
 """Models of many names: ``scheme:rest`` is the row *scheme* of `EMBEDDERS` with *rest* as its option of this name."""
 
 
@@ -53,11 +55,12 @@ def create(
     state: bytes | None = None,
     **options: Any,
 ) -> Embedder:
-    """Make an embedder by its name in the registry, by ``scheme:rest``, or from a path that ends in ``.onnx``.
+    """Make an embedder by its name in the registry, by ``scheme:rest``, or from the path of a model's file or folder.
 
     Args:
-        spec: a name of `EMBEDDERS`, one of `SCHEMES` with what it stands before, or the path of a local ONNX file; with
-            options in brackets if wanted: ``pixels(side=16)``, ``model.onnx(cut=1, mode='squash')``.
+        spec: a name of `EMBEDDERS`, one of `SCHEMES` with what it stands before, or the path of a local ONNX file or of
+            a folder with a model as ``hub`` takes it; with options in brackets if wanted: ``pixels(side=16)``,
+            ``model.onnx(cut=1, mode='squash')``.
         precision: ``fp32`` or ``int8`` where the model offers both; None for its default.
         threads: processor threads for one call; None for the model's default, one.
         device: what to run on where the model offers a choice: ``cpu``, ``cuda``, ``cuda:1``, …; None for the best one.
@@ -82,11 +85,15 @@ def create(
         name, options = scheme, {SCHEMES[scheme]: rest, **options}
     elif name.lower().endswith(".onnx") and name not in EMBEDDERS:
         name, options = "onnx", {"path": name, **options}
+    elif name not in EMBEDDERS and _is_folder(name):
+        name, options = "hub", {"repository": name, **options}
     make = EMBEDDERS.load(name)
     given = {"precision": precision, "threads": threads, "device": device, "state": state}
     known = _parameters(make)
     if name == "onnx" and "path" not in options:
         raise InputError("the model 'onnx' needs a file; give its path instead of the name, such as ./model.onnx.")
+    if name in SCHEMES and not options.get(SCHEMES[name]):
+        raise InputError(f"the model {name!r} needs a name of its own behind a colon: {name}:NAME.")
     arguments = options | {option: value for option, value in given.items() if value is not None}
     for option in arguments:
         if known is not None and option not in known:
@@ -136,13 +143,19 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
 def _written(name: str, options: dict[str, Any], embedder: Embedder) -> str:
     """The spec that makes the embedder again from any folder; paths are absolute."""
     if name in SCHEMES:
-        name, options = f"{name}:{options[SCHEMES[name]]}", {**options}
-        del options[SCHEMES[name.partition(":")[0]]]
+        rest, options = SCHEMES[name], {**options}  # the embedder may know it better: pinned, or from any folder
+        name = f"{name}:{getattr(embedder, rest, options[rest])}"
+        del options[rest]
     elif "path" in options:
         name, options = str(getattr(embedder, "path", options["path"])), {**options}
         del options["path"]
     inside = ", ".join(f"{option}={value!r}" for option, value in sorted(options.items()))
     return f"{name}({inside})" if inside else name
+
+
+def _is_folder(name: str) -> bool:
+    """Whether a spec is the path of a folder that is there; a bare word is a name."""
+    return (name.startswith(("~", ".")) or "/" in name or "\\" in name) and os.path.isdir(os.path.expanduser(name))
 
 
 def _takes_fingerprint(make: Any) -> bool:

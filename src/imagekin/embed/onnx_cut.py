@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import onnx
 
 from imagekin.errors import InputError, ModelError
 
-_LAYERS: Final = frozenset({"Gemm", "MatMul", "Conv", "QGemm", "QLinearMatMul", "QLinearConv", "FusedMatMul"})
+_LAYERS: Final = frozenset(
+    {"Gemm", "MatMul", "Conv", "QGemm", "QLinearMatMul", "QLinearConv", "FusedMatMul", "MatMulInteger", "ConvInteger"}
+)
 _WEIGHT_AT: Final = {"QLinearMatMul": 3, "QLinearConv": 3, "QGemm": 3}
 
 
@@ -37,6 +39,12 @@ def pictures_input(graph: onnx.GraphProto) -> onnx.ValueInfoProto:
     return picture
 
 
+def drop_unread(graph: onnx.GraphProto) -> None:
+    """Take away the inputs that nothing reads any more, as those of another tower's."""
+    read = {name for node in graph.node for name in reads(node)}
+    _replace(graph.input, [value for value in graph.input if value.name in read])
+
+
 def describe(value: onnx.ValueInfoProto) -> str:
     """A tensor's declared shape for a person, such as ``(n, 3, 224, 224)``."""
     dims = value.type.tensor_type.shape.dim
@@ -60,6 +68,9 @@ def input_of_layer(graph: onnx.GraphProto, output: str, cut: int) -> str:
                 raise InputError(f"cut={cut} is too much: {done} layers with weights lie before the output {output!r}.")
             weight = _WEIGHT_AT.get(node.op_type, 1)
             layer = node.op_type in _LAYERS and len(node.input) > weight and node.input[weight] in fixed
+            if len(varying) > 1 and not layer and (product := _scaled_product(node, makers)):
+                at = product  # of bytes, times the scales that they were made bytes with
+                continue
             if len(varying) > 1 and not layer:
                 raise InputError(
                     f"cut={cut} meets a branch ({node.op_type} of {', '.join(varying)}) before the layer; "
@@ -68,7 +79,19 @@ def input_of_layer(graph: onnx.GraphProto, output: str, cut: int) -> str:
             at = varying[0]
             if layer:
                 break
+        if at in makers and makers[at].op_type == "DynamicQuantizeLinear":
+            at = makers[at].input[0]
     return at
+
+
+def _scaled_product(node: onnx.NodeProto, makers: Mapping[str, onnx.NodeProto]) -> str:
+    """Which of a product's factors comes from a layer in whole numbers, or "" if none does."""
+    for name in node.input if node.op_type == "Mul" else ():
+        cast = makers.get(name)
+        before = makers.get(cast.input[0]) if cast is not None and cast.op_type == "Cast" else None
+        if before is not None and before.op_type in ("MatMulInteger", "ConvInteger"):
+            return str(name)
+    return ""
 
 
 def keep_only(model: onnx.ModelProto, output: str) -> None:

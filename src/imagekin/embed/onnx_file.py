@@ -22,13 +22,17 @@ MAX_BYTES: Final = 2**31 - 1
 _DOMAINS: Final = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 
 
-def read_model(path: Path) -> tuple[onnx.ModelProto, str]:
+def read_model(path: Path, within: Path | None = None) -> tuple[onnx.ModelProto, str]:
     """The model in *path* with its external weights loaded, and the SHA-256 of all that was read.
+
+    Args:
+        path: the model's file.
+        within: a folder that files of external weights may be links into, as in the cache of a hub; None for no links.
 
     Raises:
         ModelError: absent, too large, not ONNX, weights outside the folder, or operators of a plug-in.
     """
-    reader = _Reader(path)
+    reader = _Reader(path, within)
     try:
         model = onnx.load_model_from_string(reader.read(path))
     except ModelError:
@@ -47,8 +51,9 @@ def read_model(path: Path) -> tuple[onnx.ModelProto, str]:
 class _Reader:
     """Reads a model's files, keeping the hash of all bytes read and how many more may be."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, within: Path | None) -> None:
         self.path = path
+        self.within = within
         self.digest = hashlib.sha256()
         self.room = MAX_BYTES
 
@@ -89,7 +94,9 @@ class _Reader:
         parts = Path(location).parts
         plain = bool(parts) and not Path(location).is_absolute() and ".." not in parts and "\\" not in location
         steps = [self.path.parent.joinpath(*parts[:depth]) for depth in range(1, len(parts) + 1)]
-        if not plain or any(step.is_symlink() for step in steps):
+        linked = any(step.is_symlink() for step in steps)
+        known = self.within is not None and plain and steps[-1].resolve().is_relative_to(self.within.resolve())
+        if not plain or (linked and not known):
             raise ModelError(
                 f"{self.path} asks for weights in {location!r}; only plain files in its own folder are read, no links."
             )
