@@ -143,9 +143,8 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
 def _written(name: str, options: dict[str, Any], embedder: Embedder) -> str:
     """The spec that makes the embedder again from any folder; paths are absolute."""
     if name in SCHEMES:
-        rest, options = SCHEMES[name], {**options}  # the embedder may know it better: pinned, or from any folder
-        name = f"{name}:{getattr(embedder, rest, options[rest])}"
-        del options[rest]
+        name, options = f"{name}:{options[SCHEMES[name]]}", {**options}
+        del options[SCHEMES[name.partition(":")[0]]]
     elif "path" in options:
         name, options = str(getattr(embedder, "path", options["path"])), {**options}
         del options["path"]

@@ -52,9 +52,6 @@ class HubEmbedder(OnnxEmbedder):
         fingerprint: what the model's must be; then nothing is fetched before it is known to be so.
         reading: ``output``, ``cut``, ``pooling`` and ``layout`` as of `OnnxEmbedder`.
 
-    Attributes:
-        repository: what finds it again: ``owner/name@commit``, or the folder's absolute path.
-
     Raises:
         InputError: options that contradict each other or the model.
         MissingPackageError: the hub is asked for, and ``huggingface_hub`` is not installed.
@@ -78,7 +75,8 @@ class HubEmbedder(OnnxEmbedder):
         if odd:
             raise InputError(f"a model of the hub has no option {odd[0]!r}; it takes: variant, size, {_LISTED}.")
         files = self._files = open_repository(repository, fetch=fingerprint is None)
-        self.repository, self._threads = files.name, threads
+        self.pinned = {"repository": files.name}
+        self._threads = threads
         self._config = files.json("config.json")
         self._variants = _wanted(variant, precision)
         self._file = _found(files, _PICTURES, self._variants)

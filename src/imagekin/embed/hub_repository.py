@@ -47,10 +47,9 @@ class Hub(Repository):
     """
 
     def __init__(self, name: str, revision: str | None = None, *, fetch: bool = True) -> None:
-        if not _NAME.fullmatch(name) or ".." in name or (revision and not _REVISION.fullmatch(revision)):
-            raise InputError(
-                f"{name + ('@' + revision if revision else '')!r} is not owner/name or owner/name@revision."
-            )
+        whole = f"{name}@{revision}" if revision else name
+        if not _NAME.fullmatch(name) or ".." in whole or (revision and not _REVISION.fullmatch(revision)):
+            raise InputError(f"{whole!r} is not owner/name or owner/name@revision.")
         self._hub = _package()
         self.allowed = fetch
         self._cache = Path(os.environ.get("HF_HUB_CACHE") or self._hub.constants.HF_HUB_CACHE).expanduser()
@@ -98,21 +97,33 @@ class Hub(Repository):
         return path
 
     def _commit(self, revision: str) -> str:
-        """The commit that a revision stands for: asked for, or as the cache remembers it."""
+        """The commit that a revision stands for: asked for, or as it was the last time."""
         if _COMMIT.fullmatch(revision):
             return revision
-        remembered = (self.within or self._cache) / "refs" / revision
-        known = remembered.read_text("ascii", "replace").strip() if remembered.is_file() else ""
         if self._fetch:
             try:
                 return self._ask(revision)
             except ModelError as error:
-                if not _COMMIT.fullmatch(known) or not _unreachable(error.__cause__):
+                known = self._last(revision)
+                if known is None or not _unreachable(error.__cause__):
                     raise
-                logger.warning("%s; the copy in the cache is used", str(error).rstrip("."))
-        if not _COMMIT.fullmatch(known):
+                logger.warning("%s; its files in the cache are used", str(error).rstrip("."))
+                return known
+        known = self._last(revision)
+        if known is None:
             raise ModelError(self._absent())
         return known
+
+    def _last(self, revision: str) -> str | None:
+        """The commit that a revision stood for when it was last asked for, here or by another program."""
+        for path in (self._kept(f"of-{revision.replace('/', '--')}"), (self.within or self._cache) / "refs" / revision):
+            try:
+                found = json.loads(path.read_bytes()) if path.suffix == ".json" else path.read_text("ascii").strip()
+            except (OSError, ValueError, RecursionError):
+                continue
+            if isinstance(found, str) and _COMMIT.fullmatch(found):
+                return found
+        return None
 
     def _ask(self, revision: str) -> str:
         """Ask the hub for the commit of a revision and the names of its files."""
@@ -121,12 +132,14 @@ class Hub(Repository):
         try:
             found = self._hub.HfApi(endpoint=_endpoint()).model_info(self._repository, revision=revision, timeout=20)
         except Exception as error:  # the package's own classes differ between its versions
-            raise ModelError(f"{self._repository} cannot be found on the hub ({_first_line(error)}).") from error
+            raise ModelError(f"{self._repository} cannot be found on the hub ({_words(error)}).") from error
         commit = str(found.sha)
         if not _COMMIT.fullmatch(commit):
             raise ModelError(f"the hub says that {self._repository} is at {commit[:60]!r}, which is no commit.")
         self._listed = sorted(str(sibling.rfilename) for sibling in found.siblings or [])[:MOST_FILES]
-        self._remember(commit, self._listed)
+        self._keep(commit, self._listed)
+        if revision != commit:
+            self._keep(f"of-{revision.replace('/', '--')}", commit)
         return commit
 
     def _fetched(self, file: str) -> Path:
@@ -140,7 +153,7 @@ class Hub(Repository):
                 )
             )
         except Exception as error:  # as above
-            raise ModelError(f"{file} of {self.name} cannot be fetched ({_first_line(error)}).") from error
+            raise ModelError(f"{file} of {self.name} cannot be fetched ({_words(error)}).") from error
 
     def _check(self, path: Path) -> None:
         """Compare a file with the hash that it is stored under: SHA-256, or git's for small ones."""
@@ -163,21 +176,21 @@ class Hub(Repository):
                 "removed: try again, and do not use the model if it happens once more."
             )
 
-    def _list(self, commit: str) -> Path:
-        """Where the names of a commit's files are kept: the hub's cache knows only those that were fetched."""
-        return cache_folder() / "hub" / f"{self._repository.replace('/', '--')}-{commit}.json"
+    def _kept(self, what: str) -> Path:
+        """Where an answer of the hub is kept: its own cache knows only the files that were fetched."""
+        return cache_folder() / "hub" / f"{self._repository.replace('/', '--')}-{what}.json"
 
-    def _remember(self, commit: str, files: Sequence[str]) -> None:
-        path = self._list(commit)
+    def _keep(self, what: str, value: object) -> None:
+        path = self._kept(what)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            replace(path, json.dumps(files).encode())
+            replace(path, json.dumps(value).encode())
         except OSError as error:
-            logger.warning("the list of %s cannot be kept in %s (%s)", self._repository, path, error)
+            logger.warning("what the hub says of %s cannot be kept in %s (%s)", self._repository, path, error)
 
     def _remembered(self) -> list[str] | None:
         try:
-            files = json.loads(self._list(self.commit).read_bytes())
+            files = json.loads(self._kept(self.commit).read_bytes())
         except (OSError, ValueError, RecursionError):
             return None
         return files if isinstance(files, list) and all(isinstance(name, str) for name in files) else None
@@ -212,6 +225,8 @@ def _unreachable(error: BaseException | None) -> bool:
     return getattr(getattr(error, "response", None), "status_code", 500) >= 500
 
 
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0].rstrip(".")[:300]
+def _words(error: Exception) -> str:
+    """The start of what the package says, which may be several lines: a number alone says too little."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    text = lines[0] if len(lines[0]) > 40 or len(lines) == 1 else f"{lines[0]} {lines[1]}"
+    return text.rstrip(".")[:300]

@@ -115,7 +115,7 @@ def open_repository(name: str, *, fetch: bool = True) -> Repository:
         ModelError: it cannot be found.
     """
     if is_path(name):
-        return Folder(Path(name).expanduser().absolute())
+        return Folder(Path(name).expanduser().resolve())
     from imagekin.embed.hub_repository import Hub
 
     repository, _, revision = name.partition("@")
