@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 DEFAULT: Final = "efficientnet-lite0"
 
+_CV: Final = ("cv2",)
+_CV_SKIMAGE: Final = ("cv2", "skimage")
+
 EMBEDDERS: Final = Registry(
     "model",
     "imagekin.embedders",
@@ -37,6 +40,19 @@ EMBEDDERS: Final = Registry(
             "torch",
             "any classifier of torchvision: torchvision:googlenet",
             ("torch", "torchvision"),
+        ),
+        "raw": Entry("imagekin.embed.raw:RawPixels", "", "28 x 28 grey pixels as they are; what others have to beat"),
+        "colour": Entry("imagekin.embed.descriptors:ColourHistogram", "classic", "colours, cell by cell", _CV),
+        "hog": Entry("imagekin.embed.descriptors:OrientedGradients", "classic", "directions of edges", _CV_SKIMAGE),
+        "lbp": Entry("imagekin.embed.descriptors:LocalBinaryPatterns", "classic", "small patterns", _CV_SKIMAGE),
+        "gabor": Entry("imagekin.embed.filters:GaborTexture", "classic", "texture, wherever it is", _CV),
+        "gist": Entry("imagekin.embed.filters:Gist", "classic", "the layout of a scene", _CV),
+        "bovw": Entry("imagekin.embed.words:BagOfWords", "classic", "a bag of visual words; learns them first", _CV),
+        "vlad": Entry(
+            "imagekin.embed.words:Vlad",
+            "classic",
+            "local features around visual words; learns them first",
+            _CV,
         ),
     },
 )
