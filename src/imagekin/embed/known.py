@@ -18,6 +18,7 @@ TIMM: Final = "timm, from huggingface.co"
 TORCHVISION: Final = "download.pytorch.org"
 HUB: Final = "huggingface.co"
 NONE: Final = "no weights"
+LEARNED: Final = "learned from the pictures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,14 @@ _W: Final = "names"
 KNOWN: Final = (
     Known("efficientnet-lite0", 1280, 224, 4.7, "Apache-2.0", PACKAGE, 74.8, _C),
     Known("pixels", 193, 8, 0, "", NONE),
+    Known("raw", 784, 28, 0, "", NONE),
+    Known("colour", 1024, 128, 0, "", NONE),
+    Known("hog", 325, 64, 0, "", NONE),
+    Known("lbp", 944, 64, 0, "", NONE),
+    Known("gabor", 49, 128, 0, "", NONE),
+    Known("gist", 513, 128, 0, "", NONE),
+    Known("bovw", 1025, 96, 0, "", LEARNED),
+    Known("vlad", 4097, 96, 0, "", LEARNED),
     Known("timm:vgg16.tv_in1k", 512, 224, 138.4, "BSD-3-Clause", TIMM, 71.6, _C),
     Known("timm:vgg19.tv_in1k", 512, 224, 143.7, "BSD-3-Clause", TIMM, 72.4, _C),
     Known("timm:resnet50.tv_in1k", 2048, 224, 25.6, "BSD-3-Clause", TIMM, 76.1, _C),

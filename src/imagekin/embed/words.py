@@ -22,7 +22,7 @@ _REDUCED: Final = 64
 class VisualWords(Descriptor):
     """What bag of words and VLAD share: local features, and a vocabulary that is learned, kept and read again."""
 
-    learns: ClassVar[bool] = True
+    learns = True
     blank = True
     batch_size = 8
     _kind: ClassVar[str]
