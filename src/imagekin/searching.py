@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
 from imagekin import query as queries
-from imagekin.distance import normalized
+from imagekin.distance import normalized, rowwise
 from imagekin.errors import InputError
+from imagekin.rerank import Ways, verifying
+from imagekin.rerank.ways import check_metric
 from imagekin.store.base import MAX_K, Store, check_k
 from imagekin.store.filters import And, Filter, In, Not
 from imagekin.types import Distances, Hit, Ids, Vectors
@@ -35,6 +37,8 @@ class Wish:
         minus: ids of items that hits are to be unlike.
         similarity: the least that a hit may have.
         skip: of the k hits, this many of the nearest are left out.
+        ways: how to look twice at what was found; hits keep the distance to the query as it was given.
+        verify: hits whose pictures are to be compared point by point with the query's; 0 for none.
     """
 
     k: int
@@ -43,6 +47,8 @@ class Wish:
     minus: tuple[int, ...] = ()
     similarity: float | None = None
     skip: int = 0
+    ways: Ways = Ways()
+    verify: int = 0
 
 
 def wish(
@@ -52,18 +58,26 @@ def wish(
     plus: Sequence[int] = (),
     minus: Sequence[int] = (),
     min_similarity: float | None = None,
+    expand: str | None = None,
+    rerank: str | None = None,
+    verify: int | None = None,
     **conditions: Any,
 ) -> Wish:
     """What a person asks for, checked; *conditions* as in ``query.condition``.
 
     Raises:
-        InputError: k, an id, the similarity or a filter makes no sense.
+        InputError: k, an id, the similarity, a filter or a second look makes no sense.
+        MissingPackageError: *verify* needs a package that is not installed.
     """
+    ways = Ways(expand, rerank)
+    if ways:
+        check_metric(store.metric)
+    looks = 0 if verify is None else verifying.check(verify)
     if min_similarity is not None and not -1 <= min_similarity <= 1:
         raise InputError(f"min_similarity is {min_similarity!r}; give a number from -1 to 1.")
     condition = queries.condition(store, **conditions)
     liked, unlike = (tuple(dict.fromkeys(queries.ids_of(ids).tolist())) for ids in (plus, minus))
-    return Wish(check_k(k), condition, liked, unlike, min_similarity)
+    return Wish(check_k(k), condition, liked, unlike, min_similarity, ways=ways, verify=looks)
 
 
 def nearest(store: Store, vectors: Vectors, wanted: Wish, own: Sequence[int | None] | None = None) -> list[list[Hit]]:
@@ -81,7 +95,7 @@ def nearest(store: Store, vectors: Vectors, wanted: Wish, own: Sequence[int | No
     vectors = _combined(store, vectors, wanted)
     shared = {*wanted.plus, *wanted.minus}
     without = [shared if number is None else shared | {number} for number in own or [None] * len(vectors)]
-    ids, distances = _found(store, vectors, wanted, without)
+    ids, distances = _looked(store, vectors, wanted, without) if wanted.ways else _found(store, vectors, wanted, without)
     hits = queries.hits(store, ids[:, wanted.skip :], distances[:, wanted.skip :])
     if wanted.similarity is None:
         return hits
@@ -137,6 +151,26 @@ def _found(store: Store, vectors: Vectors, wanted: Wish, without: list[set[int]]
     gone = ~np.take_along_axis(kept, order, axis=1)
     ids, distances = np.take_along_axis(ids, order, axis=1), np.take_along_axis(distances, order, axis=1)
     return np.where(gone, -1, ids), np.where(gone, np.inf, distances).astype(np.float32)
+
+
+def _looked(store: Store, vectors: Vectors, wanted: Wish, without: list[set[int]]) -> tuple[Ids, Distances]:
+    """Ids and distances ``(q, k)`` after a second look; distances are those to *vectors*, and need not ascend."""
+    ways, asked = wanted.ways, vectors
+    if ways.near:
+        ids, _ = _found(store, vectors, replace(wanted, k=ways.near), without)
+        asked = np.stack([ways.query(*pair) for pair in zip(vectors, _rows(store, ids), strict=True)])
+    pool = min(MAX_K, max(wanted.k, ways.pool))
+    ids, distances = _found(store, asked, replace(wanted, k=pool), without)
+    for line, found in enumerate(_rows(store, ids)):
+        order = ways.order(asked[line], found) if ways.pool else np.arange(len(found))
+        ids[line, : len(order)] = ids[line, order]
+        distances[line, : len(order)] = rowwise(vectors[line : line + 1], found[order][None], store.metric)[0]
+    return ids[:, : wanted.k], distances[:, : wanted.k]
+
+
+def _rows(store: Store, ids: Ids) -> list[Vectors]:
+    """The vectors of each line's items, those that stand for no item left out."""
+    return [store.vectors(line[line >= 0].tolist())[1] for line in ids]
 
 
 def _excluding(store: Store, vector: Vectors, wanted: Wish, gone: set[int]) -> tuple[Ids, Distances]:

@@ -85,10 +85,12 @@ class Hit(Item):
     Attributes:
         distance: in the collection's metric; smaller is closer.
         similarity: for people: cosine similarity clipped to 0…1 (1 − distance), or 1/(1 + distance) elsewhere.
+        inliers: points that it shares with the query as one thing seen twice does; None where nobody looked.
     """
 
     distance: float = float("inf")
     similarity: float = 0.0
+    inliers: int | None = None
 
 
 @dataclass(slots=True)
