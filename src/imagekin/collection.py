@@ -20,6 +20,7 @@ from imagekin.mixture import Mixture, Sought, Text
 from imagekin.model import TiedModel
 from imagekin.query import Crop, Query
 from imagekin.reduce.base import Reducer
+from imagekin.rerank import verifying
 from imagekin.store.base import Store
 from imagekin.store.filters import Folders
 from imagekin.store.tags import Tags
@@ -186,7 +187,8 @@ class Collection(Contents, Naming, Tagging):
             conditions: filters that act inside the search: ``under`` (a folder or several), ``label``, ``where``
                 (``"width >= 1000 and label != 'dog'"``), ``tag`` (or several, all of them); ids of
                 items that hits are to be like as well, ``plus`` (alone, they are the query), or unlike, ``minus``;
-                ``min_similarity``, the least of a hit.
+                ``min_similarity``, the least of a hit; second looks: ``expand`` (``aqe``, ``alpha-qe`` or ``dba``),
+                ``rerank`` (``k-reciprocal``), and ``verify``, how many hits to compare with the query point by point.
 
         Raises:
             ImageError: the query cannot be read as an image.
@@ -201,14 +203,20 @@ class Collection(Contents, Naming, Tagging):
         wanted = searching.wish(self.store, k, **conditions)
         many = queries.is_many(query) if id is None else not np.isscalar(id)
         numbers = [] if id is None else queries.ids_of(id).tolist()
+        asked: list[Any] = numbers or (list(query) if many else [query])  # type: ignore[arg-type]
+        if wanted.verify:
+            asked = [queries.fetched(each, allow_urls=self.allow_urls) for each in asked]
+            pictures = [verifying.shown(each, crop=crop) for each in (self.get(numbers) or asked)]
         if numbers and (crop is not None or text is not None):
             vectors = self.embed(mixture.with_text(self._items(numbers, crop), text), crop=crop)
             hits = searching.nearest(self.store, vectors, wanted, numbers if exclude_self else None)
         elif id is not None or alone:
             hits = searching.by_items(self.store, numbers, wanted, exclude_self=exclude_self, alone=alone)
         else:
-            vectors = self.embed(mixture.with_text(list(query) if many else [query], text), crop=crop)  # type: ignore[arg-type,list-item]
-            hits = searching.nearest(self.store, vectors, wanted)
+            hits = searching.nearest(self.store, self.embed(mixture.with_text(asked, text), crop=crop), wanted)
+        if wanted.verify:
+            looked = zip(pictures, hits, strict=True)
+            hits = [verifying.verified(picture, row, wanted.verify)[:k] for picture, row in looked]
         return hits if many else hits[0]
 
     def embed(self, pictures: Sequence[Sought], *, crop: Crop | None = None) -> Vectors:

@@ -68,16 +68,23 @@ def photo(
         FetchError: it is a URL and URLs are not allowed, or it does not answer with an image.
         InputError: it is something else.
     """
-    source: Any = query
-    if isinstance(query, str) and is_url(query):
-        if not allow_urls:
-            raise FetchError(
-                f"searching by URL is off; allow it with --allow-urls or allow_urls=True to fetch {query}."
-            )
-        from imagekin import fetch
+    target = None if crop is not None else embedder.recipe.decode_side
+    return images.load(fetched(query, allow_urls=allow_urls), target=target, limits=limits)
 
-        source = fetch.get(query)
-    return images.load(source, target=None if crop is not None else embedder.recipe.decode_side, limits=limits)
+
+def fetched(query: Query, *, allow_urls: bool = False) -> Any:
+    """What is behind a query that is a URL; any other one as it is.
+
+    Raises:
+        FetchError: URLs are not allowed, or it does not answer.
+    """
+    if not (isinstance(query, str) and is_url(query)):
+        return query
+    if not allow_urls:
+        raise FetchError(f"searching by URL is off; allow it with --allow-urls or allow_urls=True to fetch {query}.")
+    from imagekin import fetch
+
+    return fetch.get(query)
 
 
 def original(item: Item) -> bytes:

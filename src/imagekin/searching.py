@@ -31,7 +31,7 @@ class Wish:
     """What a search asks for besides its pictures; made by ``wish``.
 
     Attributes:
-        k: hits for each query.
+        k: hits for each query, at least as many as are to be verified.
         condition: only items that fit it are searched.
         plus: ids of items that hits are to be like as well.
         minus: ids of items that hits are to be unlike.
@@ -77,7 +77,7 @@ def wish(
         raise InputError(f"min_similarity is {min_similarity!r}; give a number from -1 to 1.")
     condition = queries.condition(store, **conditions)
     liked, unlike = (tuple(dict.fromkeys(queries.ids_of(ids).tolist())) for ids in (plus, minus))
-    return Wish(check_k(k), condition, liked, unlike, min_similarity, ways=ways, verify=looks)
+    return Wish(max(check_k(k), looks), condition, liked, unlike, min_similarity, ways=ways, verify=looks)
 
 
 def nearest(store: Store, vectors: Vectors, wanted: Wish, own: Sequence[int | None] | None = None) -> list[list[Hit]]:
@@ -95,7 +95,9 @@ def nearest(store: Store, vectors: Vectors, wanted: Wish, own: Sequence[int | No
     vectors = _combined(store, vectors, wanted)
     shared = {*wanted.plus, *wanted.minus}
     without = [shared if number is None else shared | {number} for number in own or [None] * len(vectors)]
-    ids, distances = _looked(store, vectors, wanted, without) if wanted.ways else _found(store, vectors, wanted, without)
+    ids, distances = (
+        _looked(store, vectors, wanted, without) if wanted.ways else _found(store, vectors, wanted, without)
+    )
     hits = queries.hits(store, ids[:, wanted.skip :], distances[:, wanted.skip :])
     if wanted.similarity is None:
         return hits

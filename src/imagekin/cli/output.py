@@ -29,6 +29,7 @@ _HITS: Final = (
     Column("size", right=True),
     Column("path"),
 )
+_VERIFIED: Final = (Column("points", right=True), Column("thing"))
 _ITEMS: Final = _HITS[1:]
 _ENTRIES: Final = (Column("kind"), Column("name"), Column("what"))
 _COUNTS: Final = ("added", "updated", "reused", "unchanged", "relabelled", "removed", "missing", "returned")
@@ -65,8 +66,11 @@ def hits(found: Sequence[Hit], width: int | None) -> Iterator[str]:
     if not found:
         yield _NOTHING
         return
-    rows = ([f"{hit.similarity:.1%}", *_cells(hit)] for hit in found)
-    yield from render(_HITS, rows, width)
+    if all(hit.inliers is None for hit in found):
+        yield from render(_HITS, ([f"{hit.similarity:.1%}", *_cells(hit)] for hit in found), width)
+        return
+    rows = ([f"{hit.similarity:.1%}", *_points(hit.inliers), *_cells(hit)] for hit in found)
+    yield from render((_HITS[0], *_VERIFIED, *_HITS[1:]), rows, width)
 
 
 def items(found: Iterable[Item], width: int | None) -> Iterator[str]:
@@ -215,6 +219,13 @@ def plural(number: int, noun: str) -> str:
 def megabytes(size: float) -> str:
     """A size on disk for people."""
     return f"{size / 1e6:,.1f} MB"
+
+
+def _points(inliers: int | None) -> list[str]:
+    """What geometric verification found, in two columns."""
+    from imagekin.rerank.verifying import is_same
+
+    return ["" if inliers is None else str(inliers), "same" if is_same(inliers) else ""]
 
 
 def _cells(item: Item) -> list[str]:

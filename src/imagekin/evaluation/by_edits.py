@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +19,11 @@ from imagekin.evaluation import edits as table
 from imagekin.evaluation.edits import Edit
 from imagekin.evaluation.gallery import Gallery
 from imagekin.evaluation.labelled import collected, model_of
+from imagekin.evaluation.looks import Looks
 from imagekin.evaluation.records import EditFigures, Progress, SelfRetrieval
-from imagekin.types import Item, Skipped, Vectors
+from imagekin.rerank import geometry, verifying
+from imagekin.rerank.geometry import Features
+from imagekin.types import Item, Skipped
 
 if TYPE_CHECKING:
     from imagekin.collection import Collection
@@ -60,6 +62,7 @@ def self_retrieval(
     *,
     edits: Iterable[str] | None = None,
     sample: int = SAMPLE,
+    verify: int | None = None,
     seed: int = 0,
     progress: Callable[[Progress], None] | None = None,
 ) -> SelfRetrieval:
@@ -72,6 +75,8 @@ def self_retrieval(
         photos: with at least two pictures.
         edits: names from ``edits.EDITS``; None for all.
         sample: pictures to edit, drawn at random; all of them where there are no more.
+        verify: so many of the nearest are compared with the edited picture point by point, as ``Collection.search``
+            does; the original is then found if none shares more points with it.
         seed: of the draw.
         progress: called now and then.
 
@@ -86,11 +91,12 @@ def self_retrieval(
     sums, ids = _Sums(table.chosen(edits)), [item.id for item in photos.items()]
     name = Path(photos.location).name or photos.location
     _check(name, len(ids), sample)
+    looks = None if verify is None else Looks(photos, ids, verifying.check(verify))
     gallery = Gallery(collected(photos, ids), photos.store.metric)
     random = np.random.default_rng(seed)
     asked = np.sort(random.choice(len(ids), min(sample, len(ids)), replace=False)).tolist()
     items = photos.get([ids[row] for row in asked])
-    _measure(sums, gallery, photos.embedder, list(zip(asked, items, strict=True)), progress)
+    _Run(sums, gallery, photos.embedder, looks=looks, progress=progress).run(list(zip(asked, items, strict=True)))
     if not sums.pictures:
         first = sums.skipped[0]
         raise InputError(f"none of the {len(asked)} pictures can be read any more; the first: {first.reason}")
@@ -109,44 +115,63 @@ def _check(name: str, pictures: int, sample: int) -> None:
         raise InputError(f"sample must be 1 or more, not {sample!r}.")
 
 
-def _measure(
-    sums: _Sums,
-    gallery: Gallery,
-    embedder: Embedder,
-    asked: Sequence[tuple[int, Item]],
-    progress: Callable[[Progress], None] | None,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Edited:
+    """A picture in every edit: ready for the network, and where they are verified its local features."""
+
+    prepared: NDArray[Any]
+    features: list[Features]
+
+
+class _Run:
     """Edit, embed and search picture by picture; the next one is decoded and edited meanwhile."""
-    prepare = partial(_edited, embedder=embedder, edits=sums.edits)
-    with ThreadPoolExecutor(1, "imagekin-edit") as pool:
-        ahead = pool.submit(prepare, asked[0][1])
-        for number, (row, _) in enumerate(asked, 1):
-            made = ahead.result()
-            if number < len(asked):
-                ahead = pool.submit(prepare, asked[number][1])
-            if isinstance(made, Skipped):
-                sums.skipped.append(made)
-            else:
-                _search(sums, gallery, embedder.embed_prepared(made), row)
-            if progress is not None:
-                progress(Progress(number, len(asked), "Editing"))
 
+    def __init__(
+        self,
+        sums: _Sums,
+        gallery: Gallery,
+        embedder: Embedder,
+        *,
+        looks: Looks | None,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.sums, self.gallery, self.embedder, self.looks, self.progress = sums, gallery, embedder, looks, progress
 
-def _edited(item: Item, *, embedder: Embedder, edits: Sequence[Edit]) -> NDArray[np.uint8] | Skipped:
-    """A picture in every edit, ready for the network, ``(edits, height, width, 3)``."""
-    try:
-        picture = images.load(item.path, target=_LARGER * embedder.recipe.decode_side).image
-        return np.stack([embedder.prepare(edit.apply(picture)) for edit in edits])
-    except ImagekinError as error:
-        return Skipped(item.path, str(error))
+    def run(self, asked: Sequence[tuple[int, Item]]) -> None:
+        """Every picture, told by its row and its item."""
+        with ThreadPoolExecutor(1, "imagekin-edit") as pool:
+            ahead = pool.submit(self._edited, asked[0][1])
+            for number, (row, _) in enumerate(asked, 1):
+                made = ahead.result()
+                if number < len(asked):
+                    ahead = pool.submit(self._edited, asked[number][1])
+                if isinstance(made, Skipped):
+                    self.sums.skipped.append(made)
+                else:
+                    self._search(made, row)
+                if self.progress is not None:
+                    self.progress(Progress(number, len(asked), "Editing"))
 
+    def _edited(self, item: Item) -> _Edited | Skipped:
+        try:
+            picture = images.load(item.path, target=_LARGER * self.embedder.recipe.decode_side).image
+            shown = [edit.apply(picture) for edit in self.sums.edits]
+            prepared = np.stack([self.embedder.prepare(each) for each in shown])
+        except ImagekinError as error:
+            return Skipped(item.path, str(error))
+        return _Edited(prepared, [geometry.features(each) for each in shown] if self.looks else [])
 
-def _search(sums: _Sums, gallery: Gallery, queries: Vectors, row: int) -> None:
-    keys = np.concatenate(
-        [gallery.keys(queries[at : at + gallery.batch]) for at in range(0, len(queries), gallery.batch)]
-    )
-    own = keys[:, row : row + 1]
-    sums.found += ~(keys < own).any(axis=1)
-    distances = gallery.distances(own.copy(), queries)[:, 0].tolist()
-    sums.similar += [similarity(distance, gallery.metric) for distance in distances]
-    sums.pictures += 1
+    def _search(self, made: _Edited, row: int) -> None:
+        sums, gallery = self.sums, self.gallery
+        queries = self.embedder.embed_prepared(made.prepared)
+        keys = np.concatenate(
+            [gallery.keys(queries[at : at + gallery.batch]) for at in range(0, len(queries), gallery.batch)]
+        )
+        own = keys[:, row : row + 1]
+        found = [bool(key <= best) for key, best in zip(own[:, 0], keys.min(axis=1), strict=True)]
+        if self.looks is not None:
+            found = [self.looks.found(*each, row) for each in zip(made.features, keys, found, strict=True)]
+        sums.found += np.array(found)
+        distances = gallery.distances(own.copy(), queries)[:, 0].tolist()
+        sums.similar += [similarity(distance, gallery.metric) for distance in distances]
+        sums.pictures += 1

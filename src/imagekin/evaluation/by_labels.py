@@ -17,7 +17,9 @@ from imagekin.evaluation.gallery import Gallery, nearest
 from imagekin.evaluation.labelled import Labelled
 from imagekin.evaluation.records import ClassFigures, Confusion, Evaluation, Example, Progress
 from imagekin.evaluation.split import Split
-from imagekin.evaluation.tally import Tally, excluded
+from imagekin.evaluation.tally import Tally, ranked
+from imagekin.rerank import Ways
+from imagekin.rerank.ways import check_metric
 
 if TYPE_CHECKING:
     from imagekin.collection import Collection
@@ -44,6 +46,7 @@ def evaluate(
     metric: str | None = None,
     seed: int = 0,
     progress: Callable[[Progress], None] | None = None,
+    **looks: str | None,
 ) -> Evaluation:
     """Measure how often the nearest neighbours of a picture share its label, by exact search.
 
@@ -60,6 +63,7 @@ def evaluate(
         metric: of ``distance.py``, for vectors; a collection has its own.
         seed: of the draws.
         progress: called now and then.
+        looks: ``expand`` and ``rerank`` of ``Collection.search``, which also tells what they may be.
 
     Returns:
         Every measure with its interval, each class (worst first), confused pairs (most frequent first) and notes.
@@ -67,9 +71,11 @@ def evaluate(
     Raises:
         InputError: nothing to evaluate (no labels, one class, classes of one image, NaN), or arguments out of range.
     """
-    started = time.perf_counter()
+    started, ways = time.perf_counter(), Ways(**looks)
     data = prepared(source, labels, split=split, queries=queries, metric=metric, seed=seed)
-    tally = Tally(data, cutoffs(k, data))
+    if ways:
+        check_metric(data.metric)
+    tally = Tally(data, cutoffs(k, data), ways)
     gallery = Gallery(data.vectors, data.metric, data.searched)
     for at in range(0, len(data.asking), gallery.batch):
         tally.add(gallery, slice(at, at + gallery.batch))
@@ -141,7 +147,7 @@ def _evaluation(tally: Tally, gallery: Gallery, seed: int, started: float) -> Ev
 
 
 def _notes(tally: Tally) -> list[str]:
-    notes = []
+    notes = [f"Every search took a second look: {tally.ways}."] if tally.ways else []
     for k in sorted(tally.cutoffs):
         small = len(np.unique(tally.data.codes[tally.data.asking[tally.relevant < k]]))
         if small:
@@ -210,7 +216,7 @@ def _examples(tally: Tally, gallery: Gallery, cells: Sequence[int]) -> dict[int,
     rows = np.unique(np.concatenate([np.empty(0, np.int64), *chosen.values()]))
     made: dict[int, Example] = {}
     for at in range(0, len(rows), gallery.batch):
-        made.update(_searched(data, gallery, rows[at : at + gallery.batch]))
+        made.update(_searched(tally, gallery, rows[at : at + gallery.batch]))
     return {cell: tuple(made[row] for row in some.tolist()) for cell, some in chosen.items()}
 
 
@@ -218,9 +224,8 @@ def _spread(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(EXAMPLES, len(rows))).round().astype(np.int64))]
 
 
-def _searched(data: Labelled, gallery: Gallery, rows: NDArray[np.int64]) -> Iterator[tuple[int, Example]]:
-    queries = gallery.take(rows)
-    keys = excluded(gallery.keys(queries), gallery, rows)
+def _searched(tally: Tally, gallery: Gallery, rows: NDArray[np.int64]) -> Iterator[tuple[int, Example]]:
+    data, (queries, keys) = tally.data, ranked(gallery, rows, tally.ways)
     found = nearest(keys, min(NEIGHBOURS, len(gallery) - (data.searched is None)))
     distances = gallery.distances(np.take_along_axis(keys, found, axis=1), queries)
     ids = data.ids[gallery.rows[found]]

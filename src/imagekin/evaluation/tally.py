@@ -12,7 +12,10 @@ from imagekin import metrics
 from imagekin.evaluation.gallery import Gallery, Positions, nearest
 from imagekin.evaluation.labelled import Labelled
 from imagekin.evaluation.records import Figure
-from imagekin.types import Distances
+from imagekin.rerank import Ways
+from imagekin.types import Distances, Vectors
+
+NO_WAYS: Final = Ways()
 
 BY_K: Final = ("precision", "hit_rate", "recall", "mAP", "nDCG", "kNN", "kNN by distance")
 """Measures that have a cutoff, as people read them: ``mAP@10``."""
@@ -27,10 +30,11 @@ class Tally:
     Args:
         data: what is evaluated.
         cutoffs: k of the measures, the first being the one by which classes are told.
+        ways: the second look that searches take.
     """
 
-    def __init__(self, data: Labelled, cutoffs: Sequence[int]) -> None:
-        self.data, self.cutoffs = data, tuple(cutoffs)
+    def __init__(self, data: Labelled, cutoffs: Sequence[int], ways: Ways = NO_WAYS) -> None:
+        self.data, self.cutoffs, self.ways = data, tuple(cutoffs), ways
         self.relevant = data.relevant()
         self.depth = int(max(*cutoffs, self.relevant.max()))
         self.weighed = data.metric != "inner"  # a negative inner product is no distance to divide by
@@ -44,8 +48,7 @@ class Tally:
         """Rank *some* of the queries and add their figures."""
         pool, asking = self.data.codes[gallery.rows], self.data.asking[some]
         own, counts = self.data.codes[asking], self.relevant[some]
-        queries = gallery.take(asking)
-        keys = excluded(gallery.keys(queries), gallery, asking)
+        queries, keys = ranked(gallery, asking, self.ways)
         found = nearest(keys, self.depth)
         codes = pool[found]
         flags = codes == own[:, None]
@@ -88,6 +91,27 @@ def excluded(keys: Distances, gallery: Gallery, asking: Positions) -> Distances:
     own = np.flatnonzero(gallery.rows[np.minimum(at, len(gallery) - 1)] == asking)
     keys[own, at[own]] = np.inf
     return keys
+
+
+def ranked(gallery: Gallery, asking: Positions, ways: Ways = NO_WAYS) -> tuple[Vectors, Distances]:
+    """What is asked ``(q, dim)`` and the keys ``(q, n)`` that order the gallery after a second look.
+
+    Rows that are ordered anew share out the keys that they had, so that what follows need not know.
+    """
+    queries = gallery.take(asking)
+    keys = excluded(gallery.keys(queries), gallery, asking)
+    others = len(gallery) - 1  # a query's own row may be among them, and never is its own neighbour
+    if ways.near:
+        near = nearest(keys, min(ways.near, others))
+        pairs = zip(queries, near, strict=True)
+        queries = np.stack([ways.query(query, gallery.take(gallery.rows[rows])) for query, rows in pairs])
+        keys = excluded(gallery.keys(queries), gallery, asking)
+    if ways.pool:
+        pool = nearest(keys, min(ways.pool, others))
+        for line, rows in enumerate(pool):
+            order = ways.order(queries[line], gallery.take(gallery.rows[rows]))
+            keys[line, rows[order]] = keys[line, rows]
+    return queries, keys
 
 
 def _reciprocal(flags: metrics.Relevance, keys: Distances, pool: Positions, own: Positions) -> metrics.Scores:

@@ -36,7 +36,8 @@ def expanded(query: Vectors, found: Vectors, *, power: float = 0.0) -> Vectors:
     and Chum, "Fine-tuning CNN Image Retrieval with No Human Annotation", TPAMI 2019).
     """
     weights = np.maximum(found @ query, 0) ** np.float32(power)
-    return normalized((query + weights @ found)[None])[0]
+    direction: Vectors = normalized((query + weights @ found)[None])[0]
+    return direction
 
 
 def augmented(query: Vectors, found: Vectors, *, near: int = NEAR, power: float = POWER) -> Order:

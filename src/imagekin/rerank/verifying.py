@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
 from PIL import Image
 
 from imagekin import images
+from imagekin import query as queries
 from imagekin.errors import ImagekinError, InputError
 from imagekin.pipeline import Pipeline
+from imagekin.query import Crop, Query
 from imagekin.rerank import geometry
 from imagekin.rerank.geometry import Features
-from imagekin.types import Hit
+from imagekin.types import Hit, Item
 
 MOST: Final = 200
 """Hits that a search may look at."""
@@ -34,6 +38,22 @@ def check(count: object) -> int:
         raise InputError(f"verify is {count!r}; give the number of hits to look at, 1 to {MOST}.")
     geometry.need()
     return count
+
+
+def shown(query: Query | Item, *, crop: Crop | None = None) -> Image.Image:
+    """The picture that hits are compared with: a query's, or an item's, or the region *crop* of it.
+
+    Raises:
+        ImageError: it cannot be read.
+        InputError: it is words, or made of several parts; or the crop lies outside the picture.
+    """
+    given: Any = queries.original(query) if isinstance(query, Item) else query
+    if not isinstance(given, str | bytes | os.PathLike | Image.Image | np.ndarray):
+        raise InputError(
+            "verify compares pictures point by point; search by one picture or item, without words and weights."
+        )
+    photo = images.load(given, target=None if crop is not None else 2 * geometry.SIDE)
+    return photo.image if crop is None else queries.cut(photo, crop)
 
 
 def verified(picture: Image.Image, hits: Sequence[Hit], count: int, *, seconds: float = SECONDS) -> list[Hit]:

@@ -8,6 +8,7 @@ import click
 
 from imagekin import escape
 from imagekin.cli import evaluating, output
+from imagekin.cli.commands.options import second_looks
 from imagekin.cli.settings import Settings, shared
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Cutoffs(click.ParamType[tuple[int, ...]]):
 @click.option("--pca", type=Cutoffs(), metavar="D,…", help="How far can PCA shrink the vectors? Try these lengths.")
 @click.option("--edits", metavar="all|NAME,...", help="Without labels: do edited pictures find their originals?")
 @click.option("--sample", type=click.IntRange(1), metavar="N", help="Pictures to edit, drawn at random. [200]")
+@second_looks
+@click.option("--verify", type=click.IntRange(1), metavar="N", help="With --edits: compare the N nearest by points.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn at random.")
 @click.option("--plot", metavar="FILE", help="Also draw a plot into a PNG, SVG, PDF, JPEG or WebP file.")
 @click.option("--sheets", metavar="FOLDER", help="Also draw the most confused pairs into a folder.")
@@ -61,12 +64,16 @@ def command(settings: Settings, /, plot: str | None, sheets: str | None, full: b
 
 def _check(how: dict[str, Any], sheets: str | None) -> None:
     labelled = {"--pca": how["pca"], "--k": how["k"], "--split": how["split"], "--queries": how["queries"]}
-    labelled["--sheets"] = sheets
+    labelled |= {"--sheets": sheets, "--expand": how["expand"], "--rerank": how["rerank"]}
     given = [name for name, value in labelled.items() if value is not None]
     if how["edits"] is not None and given:
         raise click.UsageError(f"{given[0]} is about labels and does not go with --edits.")
     if how["pca"] is not None and sheets is not None:
         raise click.UsageError("--sheets draws classes that are confused and does not go with --pca.")
+    if how["pca"] is not None and (how["expand"] or how["rerank"]):
+        raise click.UsageError("--pca measures plain searches and does not go with --expand or --rerank.")
+    if how["edits"] is None and how["verify"] is not None:
+        raise click.UsageError("--verify goes with --edits: what shows the same thing is not what has the same label.")
     if how["edits"] is None and how["sample"] is not None:
         raise click.UsageError("--sample goes with --edits; --queries limits an evaluation by labels.")
 
@@ -88,10 +95,13 @@ def _measured(settings: Settings, photos: Collection, how: dict[str, Any]) -> Fo
             k = how["k"] or evaluation.CUTOFFS
             if how["pca"] is not None:
                 return evaluation.by_dimension(photos, how["pca"], k=k[0], progress=step, **options)
-            return evaluation.evaluate(photos, k=k, progress=step, **options)
+            looks = {name: how[name] for name in ("expand", "rerank")}
+            return evaluation.evaluate(photos, k=k, progress=step, **options, **looks)
         names = None if how["edits"] == "all" else [name.strip() for name in how["edits"].split(",") if name.strip()]
         sample = {} if how["sample"] is None else {"sample": how["sample"]}
-        return evaluation.self_retrieval(photos, edits=names, seed=how["seed"], progress=step, **sample)
+        return evaluation.self_retrieval(
+            photos, edits=names, verify=how["verify"], seed=how["seed"], progress=step, **sample
+        )
 
 
 def _split(given: str | None) -> float | str | None:

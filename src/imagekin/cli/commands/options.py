@@ -38,6 +38,16 @@ def modelled(command: Command) -> Command:
     return command
 
 
+def second_looks(command: Command) -> Command:
+    """Give *command* the options that look twice at what was found."""
+    for option in (
+        click.option("--rerank", metavar="k-reciprocal", help="Order the nearest by the neighbours that they share."),
+        click.option("--expand", metavar="aqe|alpha-qe|dba", help="Search again with the neighbours' help."),
+    ):
+        command = option(command)
+    return command
+
+
 NUMBER = click.IntRange(0, 2**63 - 1)
 """An item's id, as a database can hold it."""
 

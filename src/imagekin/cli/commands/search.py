@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagekin.cli import output, seeking
-from imagekin.cli.commands.options import NUMBER, Region, filtered
+from imagekin.cli.commands.options import NUMBER, Region, filtered, second_looks
 from imagekin.cli.settings import Settings, shared
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 @click.option("--text", metavar="WORDS", multiple=True, help="Words to search by, alone or beside QUERY or --id.")
 @filtered
 @click.option("--crop", type=Region(), help="Search by this region of QUERY, in its pixels.")
+@second_looks
+@click.option("--verify", type=int, metavar="N", help="Compare the N nearest with QUERY by points that match.")
 @click.option("--plot", metavar="FILE", help="Also draw query and hits into a PNG, JPEG or WebP file.")
 @click.option("--allow-urls", is_flag=True, help="Let QUERY be an http(s) URL, and fetch it.")
 @shared
