@@ -74,7 +74,7 @@ class Learner(Blind):
 
     name = "learner"
     dim = 3
-    learns: ClassVar[bool] = True
+    learns = True
     lessons: ClassVar[list[int]] = []
 
     def __init__(self) -> None:
