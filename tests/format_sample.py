@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from imagekin.reduce.pca import WhitenedPCA
-from imagekin.store.base import Batch, Store, as_text
+from imagekin.reduce.pca import PCA, WhitenedPCA
+from imagekin.store.base import Batch, Made, Store, as_text
 from imagekin.store.filters import parse
 from imagekin.store.sqlite import SqliteStore
 from imagekin.testing.items import HOSTILE
@@ -25,12 +25,13 @@ from imagekin.testing.oracle import embedder, synthetic_put, synthetic_vectors
 from imagekin.types import FileInfo
 
 TAGGED = ("tag == 'sea'", "tag != 'sea'", "tag == None", "'s' in tag and label == 'odd'")
+SECOND = embedder("synthetic-2", 9)
 CONDITIONS = ("label == 'odd'", "iso >= 400 and not label == 'odd'", "'quoted' in path", "width < 105")
 
 
 def fill(store: Store) -> None:
-    """Something of all: labels, columns, tags, hostile names, changed, missing and removed items, skips, a reducer."""
-    store.claim(embedder())
+    """Something of all: labels, columns, tags, hostile names, changed, missing and removed items, skips, two models."""
+    store.claim(embedder(), b"what the first model learned")
     rows = synthetic_vectors(36, seed=1)
     puts = [
         synthetic_put(n, rows[n], label="odd" if n % 2 else None, metadata=json.dumps({"iso": 100 * (n % 8)}))
@@ -51,6 +52,14 @@ def fill(store: Store) -> None:
     store.tag(parse("label == 'odd'"), ["sun"], ["sea"])
     store.set_root("/pictures", "parent")
     store.set_root(HOSTILE[5], "none")
+    second = store.space(SECOND)
+    second.claim(SECOND, b"what the second model learned")
+    items, dim = list(second.lacking())[:30], int(SECOND["dim"])
+    vectors = synthetic_vectors(30, seed=4, dim=dim)
+    made = [Made(each.id, each.hash, vector) for each, vector in zip(items, vectors, strict=True)]
+    second.complete([*made[:-1], Made(made[-1].id, made[-1].hash, None, "there is no face in it.")])
+    second.reduce(PCA(4).fit(vectors), {"rows": 30})
+    second.set({"engine": "exact"})
 
 
 def shown(store: Store, queries: np.ndarray[Any, np.dtype[np.float32]]) -> dict[str, Any]:
@@ -58,6 +67,8 @@ def shown(store: Store, queries: np.ndarray[Any, np.dtype[np.float32]]) -> dict[
     ids, vectors = store.vectors()
     found = {"": store.search(queries, 40)} | {text: store.search(queries, 40, parse(text)) for text in CONDITIONS}
     return {
+        "models": [_model(store.space(each)) for each in store.spaces()[1:]],
+        "state": state.hex() if (state := store.state()) else None,
         "settings": store.settings(),
         "roots": sorted(store.roots().items()),
         "skips": [[skip.path, skip.reason] for skip in store.skips()],
@@ -73,6 +84,22 @@ def shown(store: Store, queries: np.ndarray[Any, np.dtype[np.float32]]) -> dict[
         "queries": queries.tolist(),
         "found": {text: pair[0].tolist() for text, pair in found.items()},
         "distances": {text: np.where(np.isinf(pair[1]), 9, pair[1]).tolist() for text, pair in found.items()},
+    }
+
+
+def _model(store: Store) -> dict[str, Any]:
+    """What a further model of a collection answers."""
+    ids, vectors = store.vectors()
+    queries = synthetic_vectors(2, seed=5, dim=store.dim)
+    state = store.state()
+    return {
+        "settings": store.settings(),
+        "state": state.hex() if state else None,
+        "ids": ids.tolist(),
+        "vectors": vectors.tolist(),
+        "items": [item.id for item in store.items()],
+        "lacking": [known.id for known in store.lacking()],
+        "found": store.search(queries, 10, parse("id < 20"))[0].tolist(),
     }
 
 

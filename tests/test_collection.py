@@ -190,13 +190,16 @@ def test_remove_forgets_items_but_never_touches_pictures(tmp_path: Path) -> None
         assert photos.index().added == 2
 
 
-def test_another_model_is_refused_at_once(tmp_path: Path) -> None:
+def test_another_model_is_refused_where_vectors_are_needed(tmp_path: Path) -> None:
     root = folder(tmp_path / "p", ["a.png"])
     with imagekin.open(tmp_path / "c", model="pixels") as photos:
         photos.index(root)
-    with pytest.raises(MismatchError, match="made with pixels") as caught:
-        imagekin.open(tmp_path / "c", model="efficientnet-lite0")
-    assert "\n" not in str(caught.value)
+    with imagekin.open(tmp_path / "c", model="efficientnet-lite0") as photos:
+        with pytest.raises(
+            MismatchError, match="has no vectors of efficientnet-lite0.* only those of pixels"
+        ) as caught:
+            photos.search(picture(0))
+        assert "\n" not in str(caught.value)
     with imagekin.open(tmp_path / "c") as photos:  # without a name: the one it was made with
         assert photos.embedder.name == "pixels"
         assert photos.index().unchanged == 1

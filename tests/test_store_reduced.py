@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,13 +13,12 @@ import apsw
 import numpy as np
 import pytest
 
-from imagekin.errors import DamagedError, StoreError
+from imagekin.errors import DamagedError
 from imagekin.index.reduced import Reduced
-from imagekin.migrations import MIGRATIONS
 from imagekin.reduce.base import Reducer
 from imagekin.reduce.pca import PCA, WhitenedPCA
 from imagekin.reduce.random import RandomProjection
-from imagekin.store import database, reducers, serving
+from imagekin.store import reducers, serving
 from imagekin.store.base import Batch
 from imagekin.store.sqlite import SqliteStore
 from imagekin.testing import oracle, reduced, searching, stores
@@ -287,26 +285,6 @@ def test_a_setting_that_imagekin_never_writes_is_refused(value: Any, folder: Pat
     with pytest.raises(DamagedError, match="which imagekin never writes") as caught:
         SqliteStore(folder)
     assert len(str(caught.value)) < 300
-
-
-def test_a_collection_of_an_older_format_that_may_not_be_written_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steps = MIGRATIONS
-    monkeypatch.setattr(database, "MIGRATIONS", steps[:1])
-    with contextlib.closing(SqliteStore(tmp_path / "c")) as store:
-        filled(store, 20)
-    monkeypatch.setattr(database, "MIGRATIONS", steps)
-    allowed = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and allowed(path, mode))
-    with contextlib.closing(SqliteStore(tmp_path / "c", create=False)) as store:
-        assert store.database.one("PRAGMA user_version") == (1,)
-        expect_nearest(store, QUERIES, 5, None, known(store, puts()[:20]))
-        with pytest.raises(StoreError, match="cannot be written"):
-            store.reduce(None)
-    monkeypatch.undo()
-    with contextlib.closing(SqliteStore(tmp_path / "c", create=False)) as store:
-        assert store.database.one("PRAGMA user_version") == (len(steps),)
 
 
 def test_a_sample_of_this_format_can_be_made(tmp_path: Path) -> None:

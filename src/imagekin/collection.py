@@ -50,7 +50,8 @@ class Collection(Contents, Naming, Tagging):
     def __init__(
         self, store: Store, *, model: str | None = None, precision: str | None = None, allow_urls: bool = False
     ) -> None:
-        super().__init__(store, TiedModel(store, model, precision))
+        tied = TiedModel(store, model, precision)
+        super().__init__(tied.store, tied)
         self.allow_urls = allow_urls
 
     # -- filling -----------------------------------------------------------------------------------------------
@@ -64,7 +65,7 @@ class Collection(Contents, Naming, Tagging):
         progress: Callable[[Any], None] | None = None,
         workers: int | None = None,
     ) -> Report:
-        """Bring the collection up to date with folders: new, changed, moved and deleted images.
+        """Bring the collection up to date with folders: new, changed, moved and deleted images, for all its models.
 
         Args:
             folders: folders or single images; none stands for every folder indexed before.
@@ -83,12 +84,12 @@ class Collection(Contents, Naming, Tagging):
         Raises:
             InputError: a folder does not exist and never did; or the reducer cannot learn from what was indexed.
             StoreError: the collection cannot be written.
+            ModelError: the model's file is gone or has changed; what is the matter with other models is only listed.
         """
         from imagekin import indexing
 
         return indexing.index(
-            self.store,
-            self._model.embedder,
+            self._model,
             [location.absolute(folder) for folder in folders],
             label_from=label_from,
             force=force,
@@ -118,8 +119,7 @@ class Collection(Contents, Naming, Tagging):
         from imagekin import indexing
 
         indexing.follow(
-            self.store,
-            self._model.embedder,
+            self._model,
             [location.absolute(folder) for folder in folders],
             on_report=on_report,
             stop=stop or threading.Event(),

@@ -7,68 +7,116 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from imagekin import files, reducing, watch
-from imagekin.embed.base import Embedder
-from imagekin.errors import InputError
+from imagekin.completion import Completion
+from imagekin.errors import DamagedError, InputError, MismatchError, MissingPackageError, ModelError
 from imagekin.ingest import Ingest
-from imagekin.learning import Paths
+from imagekin.model import TiedModel
 from imagekin.progress import Progress
 from imagekin.reduce.base import Reducer
 from imagekin.roots import Roots
 from imagekin.store.base import Store
-from imagekin.types import Report
+from imagekin.types import Report, Skipped
+
+LEARNING: Final = Progress(0, None, 0, 0, 0, "", "learn")
+"""What is told while a model learns from pictures."""
 
 
 def index(
-    store: Store,
-    embedder: Callable[[Paths], Embedder],
+    model: TiedModel,
     folders: Sequence[str],
     *,
     label_from: str | None = None,
-    force: bool = False,
     reduce: str | Reducer | None = None,
-    progress: Callable[[Progress], None] | None = None,
-    workers: int | None = None,
+    **how: Any,
 ) -> Report:
-    """Run an ``Ingest`` over *folders* (none: those indexed before), remember them, make the store ready to search."""
+    """``update`` the folders (none: those indexed before; *how*: its options), and remember them."""
+    store = model.store
     if isinstance(reduce, str) and reduce.strip().lower() != reducing.NONE:
         reducing.check(reduce, store.dim)  # a slip of the pen is told now, not after hours
-    roots = Roots(store, folders, label_from=label_from)
-
-    def paths() -> Iterator[str]:
-        if progress is not None:
-            progress(replace(run.progress(""), phase="learn"))
-        yield from pictures(roots)
-
-    run = Ingest(store, lambda: embedder(paths), progress=progress, force=force, workers=workers)
-    report = run.run(roots)
-    roots.remember()
+    roots = Roots(store.whole, folders, label_from=label_from)
+    report = update(model, roots, reduce=reduce, **how)
     if not report.interrupted:
         report.skipped.extend(roots.unused())
-        if progress is not None:
-            progress(replace(run.progress(""), phase="build"))
-        try:
-            _learn(store, reduce)
-        except InputError:
-            store.refresh()
-            raise
-        store.refresh()
     return report
 
 
-def _learn(store: Store, wanted: str | Reducer | None) -> None:
-    """Set the reducer that is wanted, or see whether the present one has to learn again."""
-    if wanted is None:
-        reducing.keep_up(store)
-    else:
-        reducing.apply(store, wanted)
+def update(
+    model: TiedModel,
+    roots: Roots,
+    *,
+    reduce: str | Reducer | None = None,
+    force: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    workers: int | None = None,
+) -> Report:
+    """Bring a collection up to date with folders, for all its models and for *model*; make it ready to search."""
+    whole = model.store.whole
+    first = model if model.store is whole else TiedModel(whole, None, None)
+    how: dict[str, Any] = {"progress": progress, "force": force, "workers": workers}
+    run = Ingest(whole, lambda: first.embedder(partial(_pictures, roots, progress)), **how)
+    report = run.run(roots)
+    roots.remember()
+    for other in () if report.interrupted else _others(model):
+        _complete(other, report, asked=other is model, **how)
+    if not report.interrupted:
+        if progress is not None:
+            progress(replace(run.progress(""), phase="build"))
+        _build(model.store, reduce)
+    return report
+
+
+def _others(model: TiedModel) -> Iterator[TiedModel]:
+    """Every model but the first, *model* included where it is still to be added."""
+    whole = model.store.whole
+    found = [whole.space(each) for each in whole.spaces()[1:]]
+    for store in found:
+        yield model if store is model.store else TiedModel(store, None, None)
+    if model.store not in (whole, *found):
+        yield model
+
+
+def _complete(model: TiedModel, report: Report, *, asked: bool, **how: Any) -> None:
+    """Bring a further model up to date; what keeps one that nobody *asked* for from it is only listed."""
+    store = model.store
+
+    def paths() -> Iterator[str]:
+        if how["progress"] is not None:
+            how["progress"](LEARNING)
+        return (known.path for known in store.whole.known(None) if not known.missing)
+
+    try:
+        Completion(store, lambda: model.embedder(paths, add=True), report, **how).run()
+    except (DamagedError, InputError, MismatchError, MissingPackageError, ModelError) as error:
+        if asked:
+            raise
+        report.skipped.append(Skipped(model.spec, f"its vectors were not brought up to date: {str(error).rstrip('.')}"))
+
+
+def _build(store: Store, wanted: str | Reducer | None) -> None:
+    """Set the reducer that is wanted, see whether others have to learn again, and make every model ready to search."""
+    every = [store.whole, *(store.whole.space(embedder) for embedder in store.whole.spaces()[1:])]
+    for each in every:
+        if wanted is None or each is not store:
+            reducing.keep_up(each)
+    try:
+        if wanted is not None:
+            reducing.apply(store, wanted)
+    except InputError:
+        _refresh(every)
+        raise
+    _refresh(every)
+
+
+def _refresh(stores: Sequence[Store]) -> None:
+    for store in stores:
+        store.refresh()
 
 
 def follow(
-    store: Store,
-    embedder: Callable[[Paths], Embedder],
+    model: TiedModel,
     folders: Sequence[str],
     *,
     on_report: Callable[[Report], None],
@@ -77,20 +125,20 @@ def follow(
     **how: Any,
 ) -> None:
     """``index`` the folders (*how*: its options), then whatever changes in them, until *stop* is set or Ctrl-C."""
-    followed = list(Roots(store, folders, label_from=label_from).rules)
-    changes = watch.changes(followed, stop)
+    whole = model.store.whole
+    changes = watch.changes(list(Roots(whole, folders, label_from=label_from).rules), stop)
     with contextlib.suppress(KeyboardInterrupt):
         if next(changes, None) is None:
             return
-        report = index(store, embedder, folders, label_from=label_from, **how)
+        report = index(model, folders, label_from=label_from, **how)
         on_report(report)
         while not report.interrupted and (changed := next(changes, None)) is not None:
-            roots = Roots(store, changed, named=False)
-            report = Ingest(store, lambda: embedder(partial(pictures, roots))).run(roots)  # noqa: B023
+            report = update(model, Roots(whole, changed, named=False))
             on_report(report)
-            store.refresh()
 
 
-def pictures(roots: Roots) -> Iterator[str]:
-    """The paths of the pictures that a run over *roots* comes by."""
+def _pictures(roots: Roots, progress: Callable[[Progress], None] | None) -> Iterator[str]:
+    """The paths of the pictures that a run over *roots* comes by, for a model that learns from them."""
+    if progress is not None:
+        progress(LEARNING)
     return (info.path for info in files.Scan(list(roots.labels), without=roots.closed))

@@ -7,16 +7,15 @@ flight, and a second run does only what is left.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
 
-import numpy as np
-
 from imagekin import files, sweep
 from imagekin.embed.base import Embedder
-from imagekin.loader import Work, load
-from imagekin.pipeline import Pipeline, batched
+from imagekin.loader import Work, embedded
+from imagekin.pipeline import batched
 from imagekin.progress import Counter, Progress
 from imagekin.roots import Roots
 from imagekin.store.base import Batch, Known, Store, dump_metadata
@@ -132,24 +131,14 @@ class Ingest:
         first = next(works, None)
         if first is None:
             return
-        embedder = self._make_embedder()
-
         find = None if self._force else self.store.find
-
-        def read(work: Work) -> Work:
-            return load(work, embedder, find)
-
-        def embed(batch: list[Work]) -> tuple[list[Work], Vectors]:
-            return batch, embedder.embed_prepared(np.stack([work.pixels for work in batch if work.pixels is not None]))
-
-        with Pipeline(self._workers) as pipeline:
-            size = embedder.batch_size
-            loaded = pipeline.map(read, _chain(first, works), ahead=size * (pipeline.workers + 2))
-            batches = batched(self._embeddable(loaded), size)
-            for batch, vectors in pipeline.map(embed, batches, ahead=pipeline.workers):
-                self._take(batch, vectors)
-                self._flush_when_due()
-                self._tell(batch[-1].info.path)
+        works = itertools.chain([first], works)
+        for batch, vectors in embedded(
+            works, self._make_embedder(), self._embeddable, find=find, workers=self._workers
+        ):
+            self._take(batch, vectors)
+            self._flush_when_due()
+            self._tell(batch[-1].info.path)
 
     def _embeddable(self, loaded: Iterator[Work]) -> Iterator[Work]:
         """Pass on what needs a vector; settle what failed, is known, or is a copy of something in flight."""
@@ -249,8 +238,3 @@ class Ingest:
         report = self.report
         embedded = report.added + report.updated
         return Progress(self._done, self._counter.total, embedded, report.reused, len(report.skipped), path, phase)
-
-
-def _chain(first: Work, rest: Iterator[Work]) -> Iterator[Work]:
-    yield first
-    yield from rest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeAlias
@@ -35,7 +36,7 @@ def teach(embedder: Embedder, paths: Iterable[str]) -> None:
             f"{embedder.name} learns from pictures before it embeds any, and none of the {len(sample):,} that it was "
             "given can be read; index a folder of pictures."
         )
-    embedder.learn(_chain(first, shown))
+    embedder.learn(itertools.chain([first], shown))
 
 
 def drawn(paths: Iterable[str], size: int = SAMPLE, seed: int = 0) -> list[str]:
@@ -60,8 +61,3 @@ def pictures(paths: Iterable[str], embedder: Embedder) -> Iterator[Image.Image]:
             yield images.decode(images.read(path), target=embedder.recipe.decode_side).image
         except (ImageError, MemoryError):  # the run that follows comes by this file too, and tells why
             continue
-
-
-def _chain(first: Image.Image, rest: Iterator[Image.Image]) -> Iterator[Image.Image]:
-    yield first
-    yield from rest

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from imagekin import decoders, fingerprint, images
 from imagekin.embed.base import Embedder
 from imagekin.errors import ImageError
+from imagekin.pipeline import Pipeline, batched
 from imagekin.store.base import Known, Put
 from imagekin.types import FileInfo, Pixels, Vectors
 
@@ -66,6 +69,36 @@ def load(work: Work, embedder: Embedder, find: Callable[[bytes], tuple[Known, Ve
     except MemoryError as error:
         work.reason, work.lasting = decoders.reason(error), False
     return work
+
+
+def embedded(
+    works: Iterator[Work],
+    embedder: Embedder,
+    choose: Callable[[Iterator[Work]], Iterator[Work]],
+    *,
+    find: Callable[[bytes], tuple[Known, Vectors] | None] | None,
+    workers: int | None = None,
+) -> Iterator[tuple[list[Work], Vectors]]:
+    """Load files and embed those that *choose* passes on, in batches and in order, with bounded look-ahead.
+
+    Args:
+        works: the files.
+        embedder: what embeds them.
+        choose: is given the loaded files and passes on those that need a vector.
+        find: as in ``load``.
+        workers: threads; by default one a core.
+    """
+
+    def read(work: Work) -> Work:
+        return load(work, embedder, find)
+
+    def embed(batch: list[Work]) -> tuple[list[Work], Vectors]:
+        return batch, embedder.embed_prepared(np.stack([work.pixels for work in batch if work.pixels is not None]))
+
+    with Pipeline(workers) as pipeline:
+        size = embedder.batch_size
+        loaded = pipeline.map(read, works, ahead=size * (pipeline.workers + 2))
+        yield from pipeline.map(embed, batched(choose(loaded), size), ahead=pipeline.workers)
 
 
 def _may_pass(error: ImageError) -> bool:

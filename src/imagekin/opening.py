@@ -31,8 +31,9 @@ def open(
         where: a name, kept in the user's data folder; or a path; or the address of a collection on a server, such as
             ``http://host:7700/photos``, which gives a ``Client``; None stands for ``$IMAGEKIN_COLLECTION``, or else
             ``default``.
-        model: a name from ``imagekin models``, or the path of an ONNX file; for a collection that has images it must be
-            the one it was made with, and may be left out.
+        model: a name from ``imagekin models``, or the path of an ONNX file; None for the first one of the collection.
+            Of a collection that has images it chooses one of its models; one that it has not is added by ``index``, and
+            until then refused by whatever needs vectors.
         precision: ``int8`` or ``fp32``; by default what is fastest here.
         engine: as in ``Collection.engine``.
         create: make the collection when it is absent.

@@ -103,6 +103,7 @@ class Report:
         reused: new, renamed or changed files whose content was known, so that their vector was reused.
         unchanged: files that were as the collection knew them.
         relabelled: items whose label or metadata changed while the file did not.
+        completed: known images that got their vector of a further model of the collection, one for each model.
         removed: items whose file was deleted.
         missing: items whose drive or folder is absent; they return at no cost when it does.
         returned: items that had been missing and are back.
@@ -117,6 +118,7 @@ class Report:
     reused: int = 0
     unchanged: int = 0
     relabelled: int = 0
+    completed: int = 0
     removed: int = 0
     missing: int = 0
     returned: int = 0

@@ -32,7 +32,17 @@ _HITS: Final = (
 _VERIFIED: Final = (Column("points", right=True), Column("thing"))
 _ITEMS: Final = _HITS[1:]
 _ENTRIES: Final = (Column("kind"), Column("name"), Column("what"))
-_COUNTS: Final = ("added", "updated", "reused", "unchanged", "relabelled", "removed", "missing", "returned")
+_COUNTS: Final = (
+    "added",
+    "updated",
+    "reused",
+    "unchanged",
+    "relabelled",
+    "completed",
+    "removed",
+    "missing",
+    "returned",
+)
 
 
 def say(lines: Iterable[str]) -> None:
@@ -165,7 +175,7 @@ def summary(done: Report) -> Iterator[str]:
     """The counts of a run in one line."""
     counts = [f"{getattr(done, name):,} {name}" for name in _COUNTS if getattr(done, name)]
     counts += [f"{len(done.skipped):,} skipped"] if done.skipped else []
-    embedded = done.added + done.updated
+    embedded = done.added + done.updated + done.completed
     rate = f" ({embedded / done.seconds:,.0f} images/s)" if embedded and done.seconds > 0 else ""
     nothing = "nothing done yet" if done.interrupted else "nothing to do"
     yield f"{', '.join(counts) or nothing} in {done.seconds:,.1f} s{rate}".capitalize()

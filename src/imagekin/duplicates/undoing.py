@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagekin import files
+from imagekin import files, indexing
 from imagekin.duplicates import acts, journal
 from imagekin.duplicates.acts import Refused
 from imagekin.duplicates.journal import HARDLINK, Entry
 from imagekin.duplicates.records import Progress
-from imagekin.ingest import Ingest
 from imagekin.roots import Roots
 from imagekin.store.filters import In
 from imagekin.types import Skipped
@@ -91,8 +90,7 @@ def _indexed(photos: Collection, restored: Sequence[str]) -> None:
     held = [path for path in restored if any(files.inside(path, root) for root in roots)]
     places = sorted({path if path in roots else os.path.dirname(path) for path in held})
     if places:
-        Ingest(photos.store, lambda: photos.embedder).run(Roots(photos.store, places, named=False))
-        photos.store.refresh()
+        indexing.update(photos._model, Roots(photos.store.whole, places, named=False))
 
 
 def _tagged(photos: Collection, tags: Mapping[str, tuple[str, ...]], restored: Sequence[str]) -> None:

@@ -8,29 +8,29 @@ from __future__ import annotations
 
 import json
 import operator
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from imagekin.distance import as_vectors
-from imagekin.errors import InputError, MismatchError, UnsupportedError
-from imagekin.reduce.base import Reducer
-from imagekin.store.batch import Batch, Known, Put
+from imagekin.errors import InputError
+from imagekin.store.batch import Batch, Known, Made, Put
 from imagekin.store.filters import Filter
+from imagekin.store.models import Models, title
 from imagekin.types import Distances, Hit, Ids, Item, Skipped, Vectors
 
 __all__ = [
-    "MAX_K", "Batch", "Known", "Put", "Store", "as_hit", "as_text", "check_k", "dump_metadata", "empty_result", "title"
+    "MAX_K", "Batch", "Known", "Made", "Put", "Store", "as_hit", "as_text", "check_k", "dump_metadata", "empty_result",
+    "title",
 ]  # fmt: skip
 
 MAX_K: Final = 100_000
 
 
-class Store(ABC):
+class Store(Models):
     """Holds a collection's items and vectors.  A subclass writes the primitives; the base checks and converts.
 
     Attributes:
@@ -38,7 +38,6 @@ class Store(ABC):
         metric: a name from ``distance.METRICS``.
     """
 
-    location: str
     metric: str
 
     @property
@@ -46,72 +45,7 @@ class Store(ABC):
     def dim(self) -> int:
         """Length of a vector; 0 until a model is chosen."""
 
-    # -- settings ----------------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def settings(self) -> dict[str, Any]:
-        """Every setting of the collection: plain JSON data by name."""
-
-    @abstractmethod
-    def set(self, values: Mapping[str, Any]) -> None:
-        """Write settings; durable when it returns."""
-
-    def claim(self, embedder: Mapping[str, Any], state: bytes | None = None) -> None:
-        """Tie the collection to an embedder's ``describe()``, or check that it is the one it was made with.
-
-        Args:
-            embedder: what identifies it.
-            state: what it learned from pictures, if anything; kept with the collection, in the same commit.
-
-        Raises:
-            MismatchError: another model, precision or preprocessing made the vectors that are stored.
-            UnsupportedError: there is a state, and this store cannot keep it.
-        """
-        stored = self.settings().get("embedder")
-        if stored is None or (stored["fingerprint"] != embedder["fingerprint"] and not self.count(missing=None)):
-            if self.settings().get("reduce") is not None:  # it learned from another model's vectors
-                self.reduce(None)
-            self._tie(embedder, state)
-        elif stored["fingerprint"] != embedder["fingerprint"]:
-            was, now = title(stored), title(embedder)
-            if was == now:
-                was, now = f"{was} {stored['fingerprint']}", f"{now} {embedder['fingerprint']}"
-            raise MismatchError(
-                f"the collection {self.location} was made with {was}, not {now}, and their vectors do not compare; "
-                "open it without naming a model, or index the folders into another collection."
-            )
-
-    def _tie(self, embedder: Mapping[str, Any], state: bytes | None) -> None:
-        """Write the setting ``embedder``, and the *state* if there is one, in one transaction."""
-        if state is not None:
-            raise UnsupportedError(
-                f"{title(embedder)} learns from pictures, and {self.location} is in a store that cannot keep what it "
-                "learned; choose a model that does not, or a collection in a folder."
-            )
-        self.set({"embedder": dict(embedder)})
-
-    def state(self) -> bytes | None:
-        """What the model learned, as ``claim`` was given it; None where there is nothing.
-
-        Raises:
-            DamagedError: it is not what was written.
-        """
-        return None
-
-    def reduce(self, reducer: Reducer | None, facts: Mapping[str, Any] = MappingProxyType({})) -> None:
-        """Find neighbours by what a fitted reducer makes of the vectors from now on; None: by the vectors themselves.
-
-        The reducer is kept with the collection, for every handle on it, and told in ``settings()["reduce"]``: *facts*
-        (plain data), its ``spec``, its ``dim`` and a ``hash``.  What is written later goes through it as well, and so
-        do queries.  Where it ``preserves_distance`` it only chooses candidates, enough of them for the recall that is
-        asked for, and hits are ranked by the stored vectors; else distances are those between reduced vectors.  A
-        store whose index lies elsewhere keeps both.  Durable when it returns; ``refresh`` makes it quick.
-
-        Raises:
-            UnsupportedError: this store cannot.
-            MismatchError: it is for vectors of another length.
-        """
-        raise UnsupportedError(f"{self.location} is in a store that does not reduce vectors; search goes on without.")
+    # -- folders -----------------------------------------------------------------------------------------------
 
     @abstractmethod
     def roots(self) -> dict[str, str]:
@@ -157,10 +91,6 @@ class Store(ABC):
     @abstractmethod
     def revision(self) -> int:
         """A counter that each write raises, whoever wrote."""
-
-    @abstractmethod
-    def count(self, condition: Filter | None = None, *, missing: bool | None = False) -> int:
-        """How many items fit; ``missing=None`` counts present and missing ones."""
 
     @abstractmethod
     def columns(self, names: Collection[str] | None = None) -> frozenset[str]:
@@ -270,12 +200,6 @@ def check_k(k: object) -> int:
     if not 1 <= number <= MAX_K:
         raise InputError(f"k is {k!r}; give a whole number of hits from 1 to {MAX_K:,}.")
     return number
-
-
-def title(embedder: Mapping[str, Any]) -> str:
-    """A name for people: ``efficientnet-lite0 (int8)``."""
-    precision = embedder.get("precision")
-    return f"{embedder['name']} ({precision})" if precision else str(embedder["name"])
 
 
 def as_hit(item: Item, distance: float, similarity: float) -> Hit:

@@ -71,3 +71,20 @@ class Batch:
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__slots__)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a further model made of an item.
+
+    Attributes:
+        id: of the item.
+        hash: of the content that it was made of.
+        vector: ``(dim,)`` float32, of length 1; None where it makes nothing of this picture.
+        reason: why not, for a person.
+    """
+
+    id: int
+    hash: bytes
+    vector: Vectors | None
+    reason: str | None = None

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import operator
 import os
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import apsw
@@ -19,6 +17,7 @@ from imagekin.store.blobs import Half, decode, encode, fault, numbers, sound
 from imagekin.store.database import Database, Row
 from imagekin.store.faults import damaged
 from imagekin.store.filters import Filter, asks
+from imagekin.store.ledger import Ledger
 from imagekin.store.sql import Condition
 from imagekin.types import Ids, Item, Skipped, Vectors
 
@@ -28,53 +27,24 @@ _ITEM: Final = f"id, path, width, height, label, size, mtime, hash, missing, met
 _PAGE: Final = 4_096
 
 
-class Catalogue:
-    """Reads and writes the tables of one ``Database``; it knows rows, not search."""
+class Catalogue(Ledger):
+    """Reads and writes the tables of one ``Database``; it knows rows, not search.
+
+    Args:
+        database: the file.
+        dim: length of a vector.
+    """
 
     def __init__(self, database: Database, dim: int) -> None:
-        self.database = database
+        super().__init__(database)
         self.dim = dim
 
-    # -- settings ----------------------------------------------------------------------------------------------
-
-    def settings(self) -> dict[str, Any]:
-        """Every setting by name."""
-        found = self.database.all("SELECT name, value FROM setting")
-        return {name: rows.parsed(value) for name, value in found}
-
-    def set(self, values: Mapping[str, Any]) -> None:
-        """Write settings in one transaction."""
-        pairs = [(name, json.dumps(value)) for name, value in values.items()]
-        with self.database.transaction():
-            self.database.rows("INSERT OR REPLACE INTO setting VALUES (?, ?)", pairs)
-
-    def roots(self) -> dict[str, str]:
-        """Indexed folders with their label rules."""
-        found = self.database.all("SELECT path, CAST(labels AS BLOB) FROM root")  # a rule may be the path of a file
-        return {rows.path(path): rows.path(rule) for path, rule in found}
-
-    def set_root(self, path: str, labels: str) -> None:
-        """Remember a folder and its label rule."""
-        with self.database.transaction():
-            row = (os.fsencode(path), os.fsencode(labels))
-            self.database.rows("INSERT OR REPLACE INTO root VALUES (?, CAST(? AS TEXT))", [row])
-
-    def forget_root(self, path: str) -> None:
-        """No longer remember a folder."""
-        with self.database.transaction():
-            self.database.rows("DELETE FROM root WHERE path = ?", [(os.fsencode(path),)])
+    @property
+    def _vectors(self) -> str:
+        """What to select ``item``, ``data`` and ``crc`` from, called ``vector``."""
+        return "vector"
 
     # -- reading -----------------------------------------------------------------------------------------------
-
-    def revision(self) -> tuple[int, int]:
-        """The newest revision and its token; (0, 0) for a collection that was never written."""
-        row = self.database.one("SELECT revision, token FROM change ORDER BY revision DESC LIMIT 1")
-        return (row[0], row[1]) if row else (0, 0)
-
-    def has_revision(self, revision: int, token: int) -> bool:
-        """Whether this very revision is part of the file's history (a restored backup has another)."""
-        row = self.database.one("SELECT token FROM change WHERE revision = ?", (revision,))
-        return (row is not None and row[0] == token) or (revision, token) == (0, 0)
 
     def lookup(self, paths: Sequence[str]) -> dict[str, Known]:
         """Known files among *paths*."""
@@ -94,7 +64,7 @@ class Catalogue:
     def find(self, digest: bytes) -> tuple[Known, Vectors] | None:
         """The first item with this content, and its vector; one query, so that they belong together."""
         row = self.database.one(
-            f"SELECT {_KNOWN}, data, crc FROM item JOIN vector ON vector.item = item.id WHERE hash = ? "
+            f"SELECT {_KNOWN}, data, crc FROM item JOIN {self._vectors} ON vector.item = item.id WHERE hash = ? "
             "ORDER BY missing, id LIMIT 1",
             (digest,),
         )
@@ -102,21 +72,19 @@ class Catalogue:
 
     def known(self, condition: Filter | None) -> Iterator[Known]:
         """All items that fit, page by page, by id."""
-        where = Condition(condition)
-        sql = f"SELECT {_KNOWN} FROM {where.source} WHERE {where.sql} AND {where.key} > ? ORDER BY {where.key}"
-        for page in self._pages(sql, where.values):
-            yield from map(rows.known, page)
+        where = self._fitting(condition)
+        yield from self._known(where)
 
     def count(self, condition: Filter | None, missing: bool | None) -> int:
         """How many items fit."""
-        where = Condition(condition)
+        where = self._fitting(condition)
         state = "1" if missing is None else f"missing = {int(missing)}"
         row = self.database.one(f"SELECT count(*) FROM {where.source} WHERE {where.sql} AND {state}", where.values)
         return int(row[0]) if row else 0
 
     def items(self, condition: Filter | None, after: int, limit: int) -> list[Item]:
         """A page of items: the present ones, unless the condition itself asks which are missing."""
-        where = Condition(condition)
+        where = self._fitting(condition)
         state = "1" if asks(condition, "missing") else "missing = 0"
         page_of = f"{where.key} > ? ORDER BY {where.key} LIMIT ?"
         sql = f"SELECT {_ITEM} FROM {where.source} WHERE {where.sql} AND {state} AND {page_of}"
@@ -130,13 +98,13 @@ class Catalogue:
 
     def ids(self, condition: Filter | None) -> Ids:
         """Ids of the present items that fit, ascending."""
-        where = Condition(condition)
+        where = self._fitting(condition)
         sql = f"SELECT {where.key} FROM {where.source} WHERE {where.sql} AND missing = 0 ORDER BY {where.key}"
         return numbers(self.database.all(sql, where.values))
 
     def every(self, condition: Filter | None) -> list[int]:
         """Ids of the items that fit, missing ones included."""
-        where = Condition(condition)
+        where = self._fitting(condition)
         sql = f"SELECT {where.key} FROM {where.source} WHERE {where.sql}"
         return [row[0] for row in self.database.all(sql, where.values)]
 
@@ -158,6 +126,10 @@ class Catalogue:
         row = self.database.one("SELECT count(*) FROM item WHERE revision > ?", (since,))
         return int(row[0]) if row else 0
 
+    def changed_ids(self, since: int) -> Ids:
+        """The ids of these items, ascending."""
+        return numbers(self.database.all("SELECT id FROM item WHERE revision > ? ORDER BY id", (since,)))
+
     def removals(self, since: int) -> Ids:
         """Ids removed after revision *since*."""
         rows = self.database.all("SELECT item FROM removal WHERE revision > ?", (since,))
@@ -166,17 +138,29 @@ class Catalogue:
     def vectors(self, ids: Sequence[int] | None) -> tuple[Ids, Vectors]:
         """Stored vectors by id, or in the order of *ids*."""
         if ids is None:
-            sql = "SELECT item, data, crc FROM vector JOIN item ON item.id = item WHERE missing = 0 ORDER BY item"
-            rows = self.database.all(sql)
+            source = f"{self._vectors} JOIN item ON item.id = vector.item"
+            rows = self.database.all(f"SELECT item, data, crc FROM {source} WHERE missing = 0 ORDER BY item")
         else:
             wanted = [int(number) for number in ids]
-            found = {row[0]: row for row in self._each("SELECT item, data, crc FROM vector WHERE item = ?", wanted)}
+            sql = f"SELECT item, data, crc FROM {self._vectors} WHERE item = ?"
+            found = {row[0]: row for row in self._each(sql, wanted)}
             absent = [number for number in wanted if number not in found]
             if absent:
-                raise InputError(f"the collection has no item {absent[0]}; ids come from search and list.")
+                raise self._absent(absent[0])
             rows = [found[number] for number in wanted]
         found_ids, vectors = decode(rows, self.dim)
         return found_ids, vectors.astype(np.float32)
+
+    def _fitting(self, condition: Filter | None) -> Condition:
+        return Condition(condition)
+
+    def _known(self, where: Condition) -> Iterator[Known]:
+        sql = f"SELECT {_KNOWN} FROM {where.source} WHERE {where.sql} AND {where.key} > ? ORDER BY {where.key}"
+        for page in self._pages(sql, where.values):
+            yield from map(rows.known, page)
+
+    def _absent(self, number: int) -> InputError:
+        return InputError(f"the collection has no item {number}; ids come from search and list.")
 
     def _pages(self, sql: str, values: Sequence[Any]) -> Iterator[list[Row]]:
         """Pages of rows by id, their first column; *sql* asks for those above its last value."""
@@ -242,20 +226,15 @@ class Catalogue:
         self.database.rows("DELETE FROM item WHERE id = ?", [(number,) for number in ids])
         self.database.rows("INSERT OR REPLACE INTO removal VALUES (?, ?)", [(number, revision) for number in ids])
 
-    def next_revision(self, writer: apsw.Connection) -> int:
-        """Start a revision with a random token that tells histories apart; inside a transaction."""
-        token = secrets.randbits(62)
-        writer.execute("INSERT INTO change (token) VALUES (?)", (token,))
-        return writer.last_insert_rowid()
-
     def _put(self, writer: apsw.Connection, put: Put, revision: int) -> None:
         path = os.fsencode(put.file.path)
         values = (path, put.file.size, put.file.mtime_ns, put.hash, put.width, put.height)
         # two processes that index the same folder meet here: the second one updates; and what was removed meanwhile
         # comes back as a new item, under a new id
-        known = "SELECT id FROM item WHERE path = ?1 UNION ALL SELECT id FROM item WHERE id = ?2 LIMIT 1"
-        row = next(writer.execute(known, (path, put.id)), None)
-        number = row[0] if row else None
+        known = "SELECT id, hash FROM item WHERE path = ?1 UNION ALL SELECT id, hash FROM item WHERE id = ?2 LIMIT 1"
+        number, content = next(writer.execute(known, (path, put.id)), (None, put.hash))
+        if content != put.hash:  # what further models made of it is of another picture
+            writer.execute("DELETE FROM embedding WHERE item = ?", (number,))
         writer.execute(
             "INSERT INTO item (id, path, size, mtime, hash, width, height, label, metadata, device, revision) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET path = excluded.path, "
@@ -279,7 +258,11 @@ class Catalogue:
         row = self.database.one(orphans)
         if row and row[0]:
             yield f"{row[0]} items have no vector; index their folders again with --force."
-        for page in self._pages("SELECT item, data, crc FROM vector WHERE item > ? ORDER BY item", ()):
+        yield from self.unsound()
+
+    def unsound(self) -> Iterator[str]:
+        """One sentence for each vector that is not what was written."""
+        for page in self._pages(f"SELECT item, data, crc FROM {self._vectors} WHERE item > ? ORDER BY item", ()):
             for number, data, crc in page:
                 if not sound(data, crc, self.dim):
                     yield fault(number)

@@ -45,10 +45,10 @@ def read(database: Database, key: str, model: str) -> bytes:
 
 
 def sweep(database: Database, used: Collection[str]) -> None:
-    """Drop the states that no model needs any more; inside a transaction."""
-    for (key,) in database.all("SELECT hash FROM learned"):
-        if key.hex() not in used:
-            database.rows("DELETE FROM learned WHERE hash = ?", [(key,)])
+    """Drop what models and reducers learned and no setting names any more; inside a transaction."""
+    for table in ("learned", "reducer"):
+        unused = [row for row in database.all(f"SELECT hash FROM {table}") if row[0].hex() not in used]
+        database.rows(f"DELETE FROM {table} WHERE hash = ?", unused)
 
 
 def _hash(data: bytes) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +10,8 @@ from typing import Any, Final
 from imagekin import reduce
 from imagekin.errors import DamagedError, ImagekinError
 from imagekin.reduce.base import Reducer
+from imagekin.store import learned
+from imagekin.store.catalogue import Catalogue
 from imagekin.store.database import Database
 
 SETTING: Final = "reduce"
@@ -27,17 +28,18 @@ class Learned:
     key: str
 
 
-def write(database: Database, reducer: Reducer | None, facts: Mapping[str, Any]) -> None:
+def write(catalogue: Catalogue, reducer: Reducer | None, facts: Mapping[str, Any]) -> None:
     """Put a reducer in place of the present one (None: in place of it nothing), and say what it is, in one commit."""
-    with database.transaction() as writer:
-        writer.execute("DELETE FROM reducer")
-        writer.execute("DELETE FROM setting WHERE name = ?", (SETTING,))
-        if reducer is not None:
+    with catalogue.database.transaction() as writer:
+        if reducer is None:
+            catalogue.unset(SETTING)
+        else:
             data = reducer.packed()
             key = _hash(data)
             says = {**facts, "spec": reducer.spec, "dim": reducer.n_components_, "hash": key.hex()}
-            writer.execute("INSERT INTO reducer VALUES (?, ?)", (key, data))
-            writer.execute("INSERT INTO setting VALUES (?, ?)", (SETTING, json.dumps(says)))
+            writer.execute("INSERT OR REPLACE INTO reducer VALUES (?, ?)", (key, data))
+            catalogue.set({SETTING: says})
+        learned.sweep(catalogue.database, catalogue.hashes())
 
 
 def read(database: Database, says: Mapping[str, Any], dim: int) -> Learned:

@@ -25,6 +25,14 @@ def parsed(text: str) -> Any:
         raise _garbled(text) from error
 
 
+def mapping(text: str) -> dict[str, Any]:
+    """What JSON text says that is to be an object."""
+    found = parsed(text)
+    if not isinstance(found, dict):
+        raise _garbled(text)
+    return found
+
+
 def known(row: Row) -> Known:
     """What is known of a file."""
     number, name, size, mtime, digest, width, height, label, metadata, missing, device = row

@@ -213,7 +213,7 @@ class Serving:
             if self._crowded(changes):
                 self._segments.append(self._pages(0), State(revision, token), fresh=True)
             else:
-                gone = np.concatenate([removed, self._changed_ids(state.revision)])
+                gone = np.concatenate([removed, self.catalogue.changed_ids(state.revision)])
                 dead = tuple(self._dead_rows(gone))
                 self._segments.append(self._pages(state.revision), State(revision, token, dead))
             self._serve_segments()
@@ -223,10 +223,6 @@ class Serving:
         segments = self._segments.segments
         rows, dead = sum(len(segment) for segment in segments), len(self._segments.state.dead)
         return not segments or len(segments) >= MAX_SEGMENTS or 5 * dead > rows or changes > rows
-
-    def _changed_ids(self, since: int) -> Ids:
-        rows = self.catalogue.database.all("SELECT id FROM item WHERE revision > ?", (since,))
-        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
     def _dead_rows(self, gone: Ids) -> Iterator[tuple[int, int]]:
         """All dead rows of the present segments, those of ids *gone* added."""
@@ -265,7 +261,8 @@ class Serving:
             yield False
             return
         try:
-            self.folder.mkdir(mode=0o700, exist_ok=True)
+            for place in (self.folder.parent, self.folder):  # that of a further model lies in that of the first
+                place.mkdir(mode=0o700, exist_ok=True)
             lock = FileLock(self.folder / "cache.lock", timeout=0, mode=0o600)
             lock.acquire()
         except (Timeout, OSError):

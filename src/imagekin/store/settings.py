@@ -17,13 +17,17 @@ _OPTIONAL: Final = ("spec", "precision")
 _HASH: Final = re.compile(r"[0-9a-f]{32}")
 
 
-def checked(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+def checked(settings: Mapping[str, Any], *, further: bool = False) -> Mapping[str, Any]:
     """The same settings, if the model, the engine and the reducer in them are such as imagekin writes.
+
+    Args:
+        settings: of a collection.
+        further: of a further model of one, which is always told.
 
     Raises:
         DamagedError: they are not.
     """
-    if (embedder := settings.get("embedder")) is not None:
+    if (embedder := settings.get("embedder")) is not None or further:
         _check_embedder(embedder)
     if (engine := settings.get("engine")) is not None:
         _check_engine(engine)

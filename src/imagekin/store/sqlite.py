@@ -11,15 +11,13 @@ from typing import Any
 
 from imagekin import location
 from imagekin.errors import DamagedError, MismatchError
-from imagekin.migrations import MIGRATIONS
 from imagekin.reduce.base import Reducer
-from imagekin.store import learned, reducers, tagged
+from imagekin.store import facts, learned, reducers, tagged
 from imagekin.store.base import Batch, Known, Store, as_text, empty_result, title
 from imagekin.store.catalogue import Catalogue
 from imagekin.store.database import Database
 from imagekin.store.filters import Filter
 from imagekin.store.reducers import Learned
-from imagekin.store.segments import file_size
 from imagekin.store.serving import Serving
 from imagekin.store.settings import checked
 from imagekin.types import Distances, Ids, Item, Skipped, Vectors
@@ -39,12 +37,18 @@ class SqliteStore(Store):
     """
 
     def __init__(self, folder: Path, *, create: bool = True) -> None:
+        database = Database(folder / location.DATABASE, create=create)
+        self._views: dict[int, SqliteStore] = {}
+        self._begin(folder, Catalogue(database, 0), folder / "cache")
+
+    def _begin(self, folder: Path, catalogue: Catalogue, cache: Path) -> None:
         self.location = str(folder)
         self.folder = folder
-        self.database = Database(folder / location.DATABASE, create=create)
+        self.cache = cache
+        self.database = catalogue.database
         self._guard = threading.Lock()
         self._serving: Serving | None = None
-        self._catalogue = Catalogue(self.database, 0)
+        self._catalogue = catalogue
         self._engine = "auto"
         self._learned: Learned | None = None
         self._reducer_fault: str | None = None
@@ -78,11 +82,33 @@ class SqliteStore(Store):
             if self.settings().get("embedder") is not None and self.count(missing=None):
                 super().claim(embedder)  # another process has claimed and filled it since it was looked at
                 return
-            says = {name: value for name, value in embedder.items() if name != "state"}
-            if state is not None:
-                says["state"] = learned.write(self.database, state)
-            self._catalogue.set({"embedder": says})
-            learned.sweep(self.database, [says.get("state", "")])
+            twins = [number for number, says in self._catalogue.spaces().items() if is_of(says, embedder)]
+            self.database.rows("DELETE FROM space WHERE id = ?", [(number,) for number in twins])
+            self._keep(embedder, state)
+
+    def _keep(self, embedder: Mapping[str, Any], state: bytes | None) -> None:
+        """Write what the model is and what it learned; inside a transaction."""
+        says = {name: value for name, value in embedder.items() if name != "state"}
+        if state is not None:
+            says["state"] = learned.write(self.database, state)
+        self._catalogue.set({"embedder": says})
+        learned.sweep(self.database, self._catalogue.hashes())
+
+    def spaces(self) -> list[dict[str, Any]]:
+        """See ``Store.spaces``."""
+        with self.database.snapshot():
+            return [*super().spaces(), *(each["embedder"] for each in self._catalogue.spaces().values())]
+
+    def space(self, embedder: Mapping[str, Any]) -> Store:
+        """See ``Store.space``."""
+        from imagekin.store.space import SqliteSpace
+
+        if is_of(self.settings(), embedder):
+            return self
+        found = (number for number, says in self._catalogue.spaces().items() if is_of(says, embedder))
+        number = next(found, 0)
+        with self._guard:
+            return self._views.get(number) or SqliteSpace(self, number, embedder)
 
     def state(self) -> bytes | None:
         """See ``Store.state``."""
@@ -98,7 +124,7 @@ class SqliteStore(Store):
                     f"the reducer {reducer.spec} is for vectors of {reducer.n_features_in_} numbers, and those of the "
                     f"collection {self.location} have {dim}; let it learn from them."
                 )
-            reducers.write(self.database, reducer, facts)
+            reducers.write(self._catalogue, reducer, facts)
 
     def roots(self) -> dict[str, str]:
         """See ``Store.roots``."""
@@ -203,8 +229,8 @@ class SqliteStore(Store):
                     self._follow(self.settings())
                 self._version = version
             if self._serving is None and self._catalogue.dim:
-                folder = self.folder / "cache"
-                self._serving = Serving(self._catalogue, folder, self.metric, self._engine, learned=self._learned)
+                reducer = self._learned
+                self._serving = Serving(self._catalogue, self.cache, self.metric, self._engine, learned=reducer)
             return self._serving
 
     def _follow(self, settings: Mapping[str, Any]) -> None:
@@ -227,43 +253,37 @@ class SqliteStore(Store):
 
     def check(self) -> list[str]:
         """See ``Store.check``."""
+        faults = [*self._catalogue.damaged(), *self._faults()]
+        for embedder in self.spaces()[1:]:
+            view = self.space(embedder)
+            if isinstance(view, SqliteStore):
+                own = (*view._catalogue.unsound(), *view._faults())
+                faults.extend(f"{title(embedder)}: {fault}" for fault in own)
+        return faults
+
+    def _faults(self) -> Iterator[str]:
+        """Those of what was learned, and of the caches."""
         serving = self._served()
-        faults = [self._reducer_fault] if self._reducer_fault else []
+        if self._reducer_fault:
+            yield self._reducer_fault
         try:
             self.state()
         except DamagedError as error:
-            faults.append(str(error))
-        return [*self._catalogue.damaged(), *faults, *(serving.faults() if serving else ())]
+            yield str(error)
+        yield from serving.faults() if serving else ()
 
     def info(self) -> dict[str, Any]:
         """See ``Store.info``."""
-        serving = self._served()
-        with self.database.snapshot():
-            last = self.database.one("SELECT seq FROM sqlite_sequence WHERE name = 'item'")
-            skipped = self.database.one("SELECT count(*) FROM skip")
-            counts = {
-                "images": self.count(),
-                "missing": self.count(missing=True),
-                "skipped": int(skipped[0]) if skipped else 0,
-                "revision": self.revision,
-                "last_id": int(last[0]) if last else 0,
-            }
-        settings = self.settings()
-        described: dict[str, Any] = serving.describe() if serving else {"engine": self._engine}
-        reduction = described.pop("reduce", {"fault": self._reducer_fault})
-        return {
-            "location": self.location,
-            **counts,
-            "format": len(MIGRATIONS),
-            "metric": self.metric,
-            "embedder": settings.get("embedder"),
-            "database_bytes": sum(map(file_size, self.folder.glob(location.DATABASE + "*"))),
-            **described,
-            **({"reduce": {**says, **reduction}} if (says := settings.get(reducers.SETTING)) else {}),
-        }
+        return facts.of(self, self._served(), self._reducer_fault)
 
     def close(self) -> None:
         """See ``Store.close``."""
-        with self._guard:
-            self._serving = None
+        for each in (*self._views.values(), self):
+            with each._guard:
+                each._serving = None
         self.database.close()
+
+
+def is_of(settings: Mapping[str, Any], embedder: Mapping[str, Any]) -> bool:
+    """Whether these are the settings of that model."""
+    return bool((settings.get("embedder") or {}).get("fingerprint") == embedder["fingerprint"])
