@@ -304,7 +304,6 @@ def test_remove_stops_where_nobody_answers(many: Path) -> None:
         (["search", "--id", "99"], "99"),
         (["index", "{photos}/nowhere"], "no folder or file"),
         (["index", "{photos}", "--model", "pixel"], "Did you mean 'pixels'?"),
-        (["index", "{photos}", "--model", "efficientnet-lite0"], "was made with pixels"),
         (["index", "{photos}", "--engine", "fais"], "Did you mean 'faiss'?"),
         (["info", "-c", "never made"], "never made"),
     ],
