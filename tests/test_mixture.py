@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -14,9 +15,12 @@ import imagekin
 from imagekin import directions, mixture
 from imagekin import query as queries
 from imagekin.collection import Collection
+from imagekin.embed.base import NO_TEXT
+from imagekin.embed.known import KNOWN
 from imagekin.embed.pixels import PixelEmbedder
 from imagekin.errors import InputError, ModelError, UnsupportedError
 from imagekin.mixture import Mixture, Text
+from imagekin.testing.embedders import check_embedder, check_text
 from imagekin.types import Hit, Vectors
 from tests.pictures import folder, picture
 from tests.worded import Worded, plain
@@ -131,6 +135,40 @@ class Short(Worded):
 def test_a_model_that_answers_otherwise_is_at_fault(texts: list[str]) -> None:
     with pytest.raises(ModelError, match="worded"):
         directions.of_words(Short(), texts)
+
+
+def test_the_model_of_these_tests_conforms() -> None:
+    check_embedder(Worded)
+
+
+class Forgetful(Worded):
+    """A model that embeds texts otherwise than it should, or says that it does not."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__()
+        self.fault = fault
+        self.takes_text = fault != "unsaid"
+
+    def embed_text(self, texts: Sequence[str]) -> Vectors:
+        vectors = super().embed_text(texts)
+        if self.fault == "order":
+            return vectors[::-1]
+        if self.fault == "few":
+            return vectors[:1]
+        return vectors + len(texts) if self.fault == "batch" else vectors
+
+
+@pytest.mark.parametrize("fault", ["order", "few", "batch", "unsaid"])
+def test_the_suite_finds_what_is_wrong_with_texts(fault: str) -> None:
+    check_text(Worded())
+    with pytest.raises(AssertionError):
+        check_text(Forgetful(fault))
+
+
+def test_models_that_are_named_for_words_take_them() -> None:
+    named = re.findall(r"--model (\S+?)[,. ]", NO_TEXT)
+    assert len(named) == 2
+    assert {each.name for each in KNOWN if each.text} >= set(named)
 
 
 def test_a_model_without_words_names_some_that_have_them() -> None:

@@ -15,6 +15,7 @@ import imagekin
 from imagekin.cli import seeking
 from imagekin.cli.app import app
 from imagekin.collection import Collection
+from tests import hub_models
 from tests.pictures import save
 from tests.served import serving
 from tests.worded import plain
@@ -201,3 +202,20 @@ def test_a_file_of_labels_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
         done = run("tag", "--zero-shot", tmp_path / name)
         assert done.exit_code == 1
         assert "cannot be read" in done.stderr
+
+
+# -- by a model of the hub's layout, with a text tower of its own ------------------------------------------------------
+
+
+def test_words_by_a_model_in_a_folder(swatches: Path, tmp_path: Path) -> None:
+    model = hub_models.clip(tmp_path / "clip")
+    (tmp_path / "labels.txt").write_text("red\nblue\n", "utf-8")
+
+    def run(*arguments: object) -> Result:
+        return CliRunner().invoke(app, ["-c", str(tmp_path / "c"), *map(str, arguments), "--json"])
+
+    assert run("index", swatches, "--model", f"hub:{model}").exit_code == 0
+    assert names(run("search", "a red", "-k", 1)) == ["red"]
+    assert names(run("search", "green", "-", "1:red", "-k", 1)) == ["green"]
+    found = named(run("tag", "--zero-shot", tmp_path / "labels.txt"))
+    assert (found["red"], found["blue"]) == ("red", "blue")

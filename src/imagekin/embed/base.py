@@ -202,7 +202,7 @@ class Embedder(ABC):
         return np.concatenate(parts) if parts else np.empty((0, 1, 1, self.dim), np.float32)
 
     def embed_text(self, texts: Sequence[str]) -> Vectors:
-        """Embed texts into the same space: ``(n, dim)``; only where ``takes_text``.
+        """Embed texts into the same space: ``(n, dim)``; only where ``takes_text``; thread-safe.
 
         Raises:
             UnsupportedError: the model embeds pictures only.

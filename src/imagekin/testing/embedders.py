@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
+from imagekin.distance import as_vectors, normalized
 from imagekin.embed.base import Embedder
 from imagekin.errors import InputError, UnsupportedError
 from imagekin.types import Pixels, Vectors
@@ -161,6 +162,24 @@ def check_places(embedder: Embedder) -> None:
     _expect(gap < TOLERANCE, f"the places differ from the vector by {gap:.2g} when they are added up")
 
 
+def check_text(embedder: Embedder) -> None:
+    """Texts give a finite row each, in order, alone, together and from several threads; no text tower is said so."""
+    texts = ["a red car", "two green leaves", "nothing but blue sky", "a red car"]
+    if not embedder.takes_text:
+        try:
+            embedder.embed_text(texts)
+        except UnsupportedError:
+            return
+        raise AssertionError("embed_text gave vectors, but takes_text is False.")
+    vectors = as_vectors(embedder.embed_text(texts), embedder.dim, what="the texts' vectors")
+    _expect(len(vectors) == len(texts), f"{len(texts)} texts gave {len(vectors)} vectors")
+    vectors = normalized(vectors)
+    _near(vectors[-1:], vectors[:1], "a text twice gives two vectors")
+    with ThreadPoolExecutor(4) as pool:
+        alone = np.concatenate(list(pool.map(lambda text: embedder.embed_text([text]), texts)))
+    _near(normalized(as_vectors(alone)), vectors, "texts alone, from several threads, give other vectors than together")
+
+
 def check_fingerprint(embedder: Embedder, again: Embedder) -> None:
     """Two equal embedders have one fingerprint and give the same vectors."""
     _expect(bool(embedder.fingerprint) and isinstance(embedder.fingerprint, str), "the fingerprint is not a text")
@@ -181,6 +200,7 @@ CHECKS: Final[tuple[Callable[[Embedder], None], ...]] = (
     check_odd_pictures,
     check_bad_input,
     check_places,
+    check_text,
 )
 
 
@@ -194,6 +214,12 @@ def _same(got: Vectors, want: Vectors, message: str) -> None:
     distances = 1 - np.einsum("ij,ij->i", got, want)
     worst = float(distances.max())
     _expect(worst <= TOLERANCE, f"{message}: cosine distance {worst:.2g}")
+
+
+def _near(got: Vectors, want: Vectors, message: str) -> None:
+    _expect(got.shape == want.shape, f"{message}: shapes {got.shape} and {want.shape}")
+    gap = float(np.abs(got - want).max())
+    _expect(gap <= TOLERANCE, f"{message}: they differ by {gap:.2g}")
 
 
 def _refuses(call: Callable[[], object], message: str) -> None:
