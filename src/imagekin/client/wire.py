@@ -63,7 +63,8 @@ def failure(answer: Any, where: str) -> ImagekinError:
 def record(kind: type[_Record], data: Mapping[str, Any]) -> _Record:
     """An item or a hit from its JSON."""
     names = {name for each in kind.__mro__ for name in getattr(each, "__slots__", ())}
-    return kind(**{**{name: data[name] for name in names}, "tags": tuple(data["tags"])})
+    told = {name: data[name] for name in names if name in data}  # a server does not look twice at what it found
+    return kind(**{**told, "tags": tuple(data["tags"])})
 
 
 def report(data: Mapping[str, Any]) -> Report:
