@@ -143,7 +143,7 @@ def visiting(chrome: Chromium, site: Site, **how: Any) -> Iterator[Visit]:
     """A tab of its own, with nothing kept from others; it has to end without faults."""
     options = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce", **how}
     context = chrome.new_context(**options)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     try:
         visit = Visit(context.new_page(), site)
         yield visit
