@@ -19,47 +19,11 @@ from tests.onnx_models import Shape, node
 PIXELS: Shape = ("batch_size", "num_channels", "height", "width")
 WORDS = ("<pad>", "</s>", "<s>", "<unk>", "a", "dog", "cat", "red", "green", "blue")
 
-CLIP: Mapping[str, Any] = {
-    "crop_size": 224, "do_center_crop": True, "do_normalize": True, "do_resize": True,
-    "feature_extractor_type": "CLIPFeatureExtractor", "image_mean": [0.48145466, 0.4578275, 0.40821073],
-    "image_std": [0.26862954, 0.26130258, 0.27577711], "resample": 3, "size": 224,
-}  # fmt: skip
-DINOV2: Mapping[str, Any] = {
-    "crop_size": {"height": 224, "width": 224}, "do_center_crop": True, "do_convert_rgb": True, "do_normalize": True,
-    "do_rescale": True, "do_resize": True, "image_mean": [0.485, 0.456, 0.406],
-    "image_processor_type": "BitImageProcessor", "image_std": [0.229, 0.224, 0.225], "resample": 3,
-    "rescale_factor": 0.00392156862745098, "size": {"shortest_edge": 256},
-}  # fmt: skip
-DINOV3: Mapping[str, Any] = {
-    "crop_size": None, "data_format": "channels_first", "default_to_square": True, "device": None,
-    "disable_grouping": None, "do_center_crop": None, "do_convert_rgb": None, "do_normalize": True, "do_rescale": True,
-    "do_resize": True, "image_mean": [0.485, 0.456, 0.406], "image_processor_type": "DINOv3ViTImageProcessorFast",
-    "image_std": [0.229, 0.224, 0.225], "input_data_format": None, "resample": 2,
-    "rescale_factor": 0.00392156862745098, "return_tensors": None, "size": {"height": 224, "width": 224},
-}  # fmt: skip
-SIGLIP: Mapping[str, Any] = {
-    "do_normalize": True, "do_rescale": True, "do_resize": True, "image_mean": [0.5, 0.5, 0.5],
-    "image_processor_type": "SiglipImageProcessor", "image_std": [0.5, 0.5, 0.5], "processor_class": "SiglipProcessor",
-    "resample": 3, "rescale_factor": 0.00392156862745098, "size": {"height": 224, "width": 224},
-}  # fmt: skip
-SIGLIP2: Mapping[str, Any] = {**SIGLIP, "do_convert_rgb": None, "resample": 2, "processor_class": "Siglip2Processor"}
-MOBILECLIP: Mapping[str, Any] = {
-    "crop_size": {"height": 256, "width": 256}, "do_center_crop": True, "do_convert_rgb": True, "do_normalize": False,
-    "do_rescale": True, "do_resize": True, "image_mean": [0, 0, 0], "image_processor_type": "CLIPFeatureExtractor",
-    "image_std": [1, 1, 1], "resample": 2, "rescale_factor": 0.00392156862745098, "size": {"shortest_edge": 256},
-}  # fmt: skip
-VIT: Mapping[str, Any] = {
-    "do_normalize": True, "do_rescale": True, "do_resize": True, "image_mean": [0.5, 0.5, 0.5],
-    "image_processor_type": "ViTFeatureExtractor", "image_std": [0.5, 0.5, 0.5], "resample": 2,
-    "rescale_factor": 0.00392156862745098, "size": {"height": 224, "width": 224},
-}  # fmt: skip
-OLD_VIT: Mapping[str, Any] = {
-    "do_normalize": True, "do_resize": True, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "size": 224
-}  # fmt: skip
-RESNET: Mapping[str, Any] = {
-    "crop_pct": 0.875, "do_normalize": True, "do_resize": True, "feature_extractor_type": "ConvNextFeatureExtractor",
-    "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225], "resample": 3, "size": 224,
-}  # fmt: skip
+PUBLISHED: Mapping[str, Any] = json.loads((Path(__file__).parent / "data" / "preprocessors.json").read_text("utf-8"))
+CLIP: Mapping[str, Any] = PUBLISHED["Xenova/clip-vit-base-patch32"]["config"]
+DINOV2: Mapping[str, Any] = PUBLISHED["onnx-community/dinov2-small"]["config"]
+DINOV3: Mapping[str, Any] = PUBLISHED["onnx-community/dinov3-vits16-pretrain-lvd1689m-ONNX"]["config"]
+RESNET: Mapping[str, Any] = PUBLISHED["Xenova/resnet-50"]["config"]
 
 
 def network(
@@ -198,7 +162,7 @@ def write(folder: Path, files: Mapping[str, Any]) -> Path:
     return folder
 
 
-def clip(folder: Path, *, size: int = 8, **more: Any) -> Path:
+def clip(folder: Path, more: Mapping[str, Any] | None = None, *, size: int = 8) -> Path:
     """A dual encoder like Xenova/clip-vit-base-patch32, of pictures of *size* pixels."""
     vectors(folder / "onnx" / "vision_model.onnx")
     vectors(folder / "onnx" / "vision_model_quantized.onnx", weight=2)
@@ -209,4 +173,4 @@ def clip(folder: Path, *, size: int = 8, **more: Any) -> Path:
         "tokenizer.json": tokenizer(begins=True),
         "tokenizer_config.json": {"model_max_length": 77, "pad_token": "</s>", "tokenizer_class": "CLIPTokenizer"},
     }
-    return write(folder, {**files, **more})
+    return write(folder, {**files, **(more or {})})

@@ -78,6 +78,7 @@ class HubEmbedder(OnnxEmbedder):
         self.pinned = {"repository": files.name}
         self._threads = threads
         self._config = files.json("config.json")
+        said = _preprocessor(files, self._config)  # before the network, which may take long to come
         self._variants = _wanted(variant, precision)
         self._file = _found(files, _PICTURES, self._variants)
         self.precision = _precision(self._file)
@@ -86,7 +87,6 @@ class HubEmbedder(OnnxEmbedder):
         self._asked = reading
         model, digest = self._read()
         taken = chosen(model.graph, self._config, reading)
-        said = _preprocessor(files, self._config)
         scaling, steps = said.scaling(), said.steps(_size(model, taken, size))
         self._start((model, digest), (steps, scaling), taken, fingerprint)
         files.allowed = True  # what is here is the owner's choice, so that the rest of it may come too

@@ -289,7 +289,7 @@ def _from_timm(timm: Mapping[str, Any]) -> dict[str, Any]:
     crop = {"height": height, "width": width}
     words = {"size": size, "crop_size": crop, "do_center_crop": True, "corner": "round"}
     words["resample"] = timm.get("interpolation", "bilinear")
-    return {**words, "image_mean": timm.get("mean", IMAGENET_MEAN), "image_std": timm.get("std", IMAGENET_STD)}
+    return {**words, "image_mean": timm.get("mean") or IMAGENET_MEAN, "image_std": timm.get("std") or IMAGENET_STD}
 
 
 def _picture_size(config: Mapping[str, Any]) -> Any:
