@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -15,6 +16,9 @@ pytest_plugins = (
     "tests.worded",
 )
 """Modules whose fixtures every test may ask for."""
+
+os.environ["IMAGEKIN_DEVICE"] = "cpu"
+"""What networks run on unless a test asks for another device: a trial of which is faster may end either way."""
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -44,13 +44,20 @@ class Collection(Contents, Naming, Tagging):
         store: where items and vectors are.
         model: see ``open``.
         precision: see ``open``.
+        device: see ``open``.
         allow_urls: see ``open``.
     """
 
     def __init__(
-        self, store: Store, *, model: str | None = None, precision: str | None = None, allow_urls: bool = False
+        self,
+        store: Store,
+        *,
+        model: str | None = None,
+        precision: str | None = None,
+        device: str | None = None,
+        allow_urls: bool = False,
     ) -> None:
-        tied = TiedModel(store, model, precision)
+        tied = TiedModel(store, model, precision, device)
         super().__init__(tied.store, tied)
         self.allow_urls = allow_urls
 

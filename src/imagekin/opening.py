@@ -20,6 +20,7 @@ def open(
     *,
     model: str | None = None,
     precision: str | None = None,
+    device: str | None = None,
     engine: str | None = None,
     create: bool = True,
     allow_urls: bool = False,
@@ -35,6 +36,7 @@ def open(
             Of a collection that has images it chooses one of its models; one that it has not is added by ``index``, and
             until then refused by whatever needs vectors.
         precision: ``int8`` or ``fp32``; by default what is fastest here.
+        device: what the model runs on: ``cpu``, ``cuda``, ``cuda:1``, ``openvino``, …; by default the best there is.
         engine: as in ``Collection.engine``.
         create: make the collection when it is absent.
         allow_urls: let ``search`` fetch http(s) URLs.
@@ -43,17 +45,17 @@ def open(
     Raises:
         StoreError: it is absent, damaged, locked, or was made by another model; or its server does not answer.
         UnknownNameError: no such model or engine.
-        UnsupportedError: a model, precision or engine is given for a collection on a server.
+        UnsupportedError: a model, precision, device or engine is given for a collection on a server.
     """
     if (url := location.address(where)) is not None:
-        return _remote(url, token, {"model": model, "precision": precision, "engine": engine})
+        return _remote(url, token, {"model": model, "precision": precision, "device": device, "engine": engine})
     from imagekin.store import open_store
 
     folder = location.resolve(where)
     fresh = create and not folder.exists()
     store = open_store(folder, create=create)
     try:
-        collection = Collection(store, model=model, precision=precision, allow_urls=allow_urls)
+        collection = Collection(store, model=model, precision=precision, device=device, allow_urls=allow_urls)
         if engine is not None:
             collection.engine = engine
     except BaseException:

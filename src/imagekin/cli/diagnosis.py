@@ -20,7 +20,8 @@ def installed() -> dict[str, Any]:
     """Versions of everything that takes part, and what the processor makes of the defaults."""
     import apsw
 
-    from imagekin.embed.processor import default_precision
+    from imagekin.embed.devices import explained
+    from imagekin.embed.processor import default_precision, processor_name
 
     precision, reason = default_precision()
     return {
@@ -29,8 +30,9 @@ def installed() -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES},
         "SQLite": f"{apsw.sqlite_lib_version()} (inside apsw)",
         "codecs": _codecs(),
-        "processor": f"{_processor()}, {os.cpu_count()} cores",
+        "processor": f"{processor_name()}, {os.cpu_count()} cores",
         "precision": f"{precision}, because {reason}",
+        "devices": explained(),
     }
 
 
@@ -69,14 +71,3 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "absent"
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

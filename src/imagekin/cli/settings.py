@@ -26,18 +26,21 @@ class Settings:
         json: print JSON instead of tables.
         quiet: print results and errors only.
         debug: show the traceback of an unexpected error.
+        device: what the model runs on; None for the best there is.
     """
 
     collection: str | None = None
     json: bool = False
     quiet: bool = False
     debug: bool = False
+    device: str | None = None
 
     def open(self, *, create: bool = False, **options: Any) -> Collection:
         """Open the chosen collection; ``None`` among the *options* means the library's default."""
         import imagekin
 
         self.attach_log()
+        options["device"] = self.device
         given = {name: value for name, value in options.items() if value is not None}
         return imagekin.open(self.collection, create=create, **given)
 
@@ -67,16 +70,17 @@ class Settings:
 def shared(command: Command) -> Command:
     """Give *command* the options that every command takes; where both are given, the later one counts."""
     for option in (
-        _option("--debug", help="Show the traceback of an unexpected error.", is_flag=True),
-        _option("-q", "--quiet", help="Print results and errors only.", is_flag=True),
-        _option("--json", help="Print results as JSON.", is_flag=True),
-        _option("-c", "--collection", metavar="NAME|PATH", help="The collection to use."),
+        kept("--debug", help="Show the traceback of an unexpected error.", is_flag=True),
+        kept("-q", "--quiet", help="Print results and errors only.", is_flag=True),
+        kept("--json", help="Print results as JSON.", is_flag=True),
+        kept("-c", "--collection", metavar="NAME|PATH", help="The collection to use."),
     ):
         command = option(command)
     return command
 
 
-def _option(*names: str, **options: Any) -> Callable[[Command], Command]:
+def kept(*names: str, **options: Any) -> Callable[[Command], Command]:
+    """An option that is kept in the settings instead of being handed to the command."""
     return click.option(*names, expose_value=False, callback=_keep, **options)
 
 

@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imagekin.embed import devices
 from imagekin.embed.base import Embedder, Recipe
 from imagekin.embed.cache import open_or_build
 from imagekin.embed.processor import PRECISIONS, default_precision, saturates
@@ -70,15 +71,17 @@ class EfficientNetLite0(Embedder):
         threads: processor threads for one call; None for one a batch, which serves several callers at once best, and
             up to four for a picture alone, somebody's query: two take a third off its time.
 
+        device: what it runs on, one of ``devices.NAMES``; None for the best there is, which for int8 is the processor.
+
     Raises:
-        InputError: an unknown precision, or a number of threads that makes no sense.
+        InputError: an unknown precision or device, or a number of threads that makes no sense.
     """
 
     name = "efficientnet-lite0"
     dim = 1280
     batch_size = 8  # larger ones are no faster and take more memory
 
-    def __init__(self, *, precision: str | None = None, threads: int | None = None) -> None:
+    def __init__(self, *, precision: str | None = None, threads: int | None = None, device: str | None = None) -> None:
         chosen = precision if precision is not None else default_precision()[0]
         if chosen not in PRECISIONS:
             raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, not {chosen!r}.")
@@ -87,6 +90,7 @@ class EfficientNetLite0(Embedder):
         self.precision = chosen
         self.recipe = RECIPE
         self.threads = threads
+        self.device = str(devices.parse(device)) if device is not None or chosen == "fp32" else devices.CPU
         self._key = _key(chosen)
         self.fingerprint = f"{self.name}/{chosen}/{self._key}"
         self._lock = threading.Lock()
@@ -105,7 +109,7 @@ class EfficientNetLite0(Embedder):
 
             with self._lock:
                 if threads not in self._opened:
-                    self._opened[threads] = open_session(self._model(), threads)
+                    self._opened[threads] = open_session(self._model(), threads, self.device)
         return self._opened[threads]
 
     def _model(self) -> bytes:

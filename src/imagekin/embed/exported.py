@@ -70,6 +70,7 @@ class ExportedEmbedder(Embedder):
             ``.safetensors`` file; or ``random``, always the same ones, for trials of speed.
         precision: ``fp32``; None for the default.
         threads: processor threads for one call; None for one.
+        device: what it runs on, one of ``devices.NAMES``; None for the best there is.
         fingerprint: what the model's must be; then nothing is taken from a pickle, whatever the options say.
         options: ``size`` (rows and columns of the input, or one number for both), ``pooling`` (how places become one
             vector, see the library), and ``trust`` (weights may come from a pickle, read by ``weights_only``).
@@ -90,6 +91,7 @@ class ExportedEmbedder(Embedder):
         weights: str | Path = PRETRAINED,
         precision: str | None = None,
         threads: int | None = None,
+        device: str | None = None,
         fingerprint: str | None = None,
         **options: Any,
     ) -> None:
@@ -105,7 +107,7 @@ class ExportedEmbedder(Embedder):
         asked = [BUILDER, self.name, identity, size, pooling]
         self._key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
         self._threads = threads
-        self._session = open_session(self._file(), threads)
+        self._session = open_session(self._file(), threads, device)
         about = _about(self.name, self._session)
         self.recipe = _recipe(about["recipe"])
         self.dim, self.notes = int(about["dim"]), dict(about["notes"])

@@ -65,7 +65,8 @@ class OnnxEmbedder(Embedder):
         threads: processor threads for one call; None for one.
         fingerprint: what the model's must be; another one is refused before anything of the file is run.
         preprocessing: ``scale``, ``mean``, ``std`` and ``channels`` of `Scaling` (for models that take bytes only the
-            last), and ``mode``, ``crop_fraction``, ``resample``, ``fill`` and ``stretch`` of `Recipe`.
+            last), and ``mode``, ``crop_fraction``, ``resample``, ``fill`` and ``stretch`` of `Recipe`;
+            and ``device``, what it runs on (``devices.NAMES``), None for the best there is.
 
     Raises:
         InputError: options that contradict each other or the model.
@@ -74,6 +75,7 @@ class OnnxEmbedder(Embedder):
 
     name = "onnx"
     batch_size = 8
+    _device: str | None = None
 
     def __init__(
         self,
@@ -89,6 +91,7 @@ class OnnxEmbedder(Embedder):
         **preprocessing: Any,
     ) -> None:
         self.path = Path(path).expanduser().absolute()
+        self._device = preprocessing.pop("device", None)
         model, digest = read_model(self.path)
         value = pictures_input(model.graph)
         scaling, shape = _split(preprocessing)
@@ -124,7 +127,7 @@ class OnnxEmbedder(Embedder):
                 f"{self.path} is not the model that made the collection ({fingerprint}) but another ({self.fingerprint}"
                 "); put the first one back, or index the folders into another collection."
             )
-        self._session = open_session(model.SerializeToString(), self._threads)
+        self._session = open_session(model.SerializeToString(), self._threads, self._device)
         self._lock = threading.Lock()
         self._apart: Places | None = None
         self._dtype = _TYPES.get(self._session.get_inputs()[0].type)

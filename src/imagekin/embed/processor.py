@@ -12,6 +12,7 @@ from typing import Final
 
 PRECISIONS: Final = ("fp32", "int8")
 _VNNI: Final = {"avx512_vnni": "AVX-512 VNNI", "avx_vnni": "AVX-VNNI"}
+_BFLOAT16: Final = frozenset({"avx512_bf16", "amx_bf16"})
 _ARM: Final = "asimddp"
 
 
@@ -33,6 +34,23 @@ def saturates() -> bool:
     """Whether sums of products of signed and unsigned bytes overflow 16 bits: on x86 without VNNI, or if unknown."""
     x86 = platform.machine().lower() in ("x86_64", "amd64", "x86", "i386", "i686")
     return x86 and not _features() & _VNNI.keys()
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies in bfloat16, at twice the speed of float32."""
+    return bool(_features() & _BFLOAT16)
+
+
+def processor_name() -> str:
+    """What the processor calls itself."""
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
 
 
 def _features(path: str = "/proc/cpuinfo") -> frozenset[str]:

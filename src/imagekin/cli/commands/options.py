@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from imagekin.cli.settings import kept
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -29,6 +31,7 @@ def _given(context: click.Context, option: click.Parameter, value: tuple[str, ..
 
 def modelled(command: Command) -> Command:
     """Give *command* the options that choose how images are embedded and found."""
+    command = placed(command)
     for option in (
         click.option("--engine", metavar="SPEC", help="How neighbours are found: auto, exact, faiss:HNSW32, …"),
         click.option("--precision", type=click.Choice(["int8", "fp32"]), help="By default the faster one here."),
@@ -46,6 +49,13 @@ def second_looks(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def placed(command: Command) -> Command:
+    """Give *command* the option that says what the model runs on."""
+    return kept("--device", metavar="NAME", help="What the model runs on: cpu, cuda, cuda:1, openvino, … [the best].")(
+        command
+    )
 
 
 NUMBER = click.IntRange(0, 2**63 - 1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagekin.cli import output, seeking
-from imagekin.cli.commands.options import NUMBER, Region, filtered, second_looks
+from imagekin.cli.commands.options import NUMBER, Region, filtered, placed, second_looks
 from imagekin.cli.settings import Settings, shared
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--verify", type=int, metavar="N", help="Compare the N nearest with QUERY by points that match.")
 @click.option("--plot", metavar="FILE", help="Also draw query and hits into a PNG, JPEG or WebP file.")
 @click.option("--allow-urls", is_flag=True, help="Let QUERY be an http(s) URL, and fetch it.")
+@placed
 @shared
 @click.pass_obj
 def command(settings: Settings, /, query: tuple[str, ...], plot: str | None, allow_urls: bool, **options: Any) -> None:

@@ -10,6 +10,7 @@ import click
 
 from imagekin import location
 from imagekin.cli import progress
+from imagekin.cli.commands.options import placed
 from imagekin.cli.settings import Settings, shared
 from imagekin.errors import MissingPackageError
 
@@ -30,6 +31,7 @@ VARIABLE = "IMAGEKIN_TOKEN"
 @click.option("--read-only", is_flag=True, help="Requests may only look: nothing is removed, tagged, moved or indexed.")
 @click.option("--set-aside", metavar="FOLDER", help="Let duplicates be moved to this folder.")
 @click.option("--open", "browser", is_flag=True, help="Open the page in the browser.")
+@placed
 @shared
 @click.pass_obj
 def command(
