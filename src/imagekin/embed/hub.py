@@ -71,6 +71,7 @@ class HubEmbedder(OnnxEmbedder):
         fingerprint: str | None = None,
         **reading: Any,
     ) -> None:
+        self._device = reading.pop("device", None)
         odd = sorted(reading.keys() - set(_READING))
         if odd:
             raise InputError(f"a model of the hub has no option {odd[0]!r}; it takes: variant, size, {_LISTED}.")
