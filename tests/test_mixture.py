@@ -18,7 +18,7 @@ from imagekin.collection import Collection
 from imagekin.embed.base import NO_TEXT
 from imagekin.embed.known import KNOWN
 from imagekin.embed.pixels import PixelEmbedder
-from imagekin.errors import InputError, ModelError, UnsupportedError
+from imagekin.errors import ImageError, InputError, ModelError, UnsupportedError
 from imagekin.mixture import Mixture, Text
 from imagekin.testing.embedders import check_embedder, check_text
 from imagekin.types import Hit, Vectors
@@ -210,6 +210,11 @@ def test_words_beside_pictures_items_and_more(colours: Collection) -> None:
     assert [hit.id for hit in liked] == [hit.id for hit in beside]
     assert labels(colours.search(text=Text("yellow") - 1 * Text("red"), k=2)) == ["green"] * 2
     assert colours.search([], text="green") == []
+
+
+def test_words_in_a_paths_place_are_told_where_they_belong(colours: Collection) -> None:
+    with pytest.raises(ImageError, match=r"no such file.* give them as text\.$"):
+        colours.search("something red")
 
 
 def test_searches_that_make_no_sense(colours: Collection, tmp_path: Path) -> None:

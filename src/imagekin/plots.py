@@ -220,7 +220,7 @@ def _draw_picture(paper: Image.Image, card: Card, corner: Size, tile: int) -> No
     draw = ImageDraw.Draw(paper)
     draw.rectangle((left, top, left + tile - 1, top + tile - 1), _MAT)
     if isinstance(card.source, Text):
-        _draw_reason(draw, card.source.words, corner, tile)
+        _draw_reason(draw, card.source.words, corner, tile, size=26)
         return
     try:
         picture, scale = _thumbnail(card.source, tile)
@@ -251,13 +251,14 @@ def _outlined(picture: Image.Image, region: Sequence[int]) -> Image.Image:
     return pale
 
 
-def _draw_reason(draw: ImageDraw.ImageDraw, reason: str, corner: Size, tile: int) -> None:
-    """A grey card's text, as why the picture is not there, wrapped to the tile."""
-    font = _font(14)
+def _draw_reason(draw: ImageDraw.ImageDraw, reason: str, corner: Size, tile: int, *, size: int = 14) -> None:
+    """A grey card's text, as why the picture is not there, wrapped to the tile; large where it is the matter itself."""
+    font, line = _font(size), _LINE * size // 14
     fits = _fits(font, tile - 2 * _PAD)
-    rows = [ellipsis.middle(row, fits) for row in _wrapped(drawable(reason, 14), fits)]
-    for number, row in enumerate(rows[: (tile - 2 * _PAD) // _LINE]):
-        draw.text((corner[0] + _PAD, corner[1] + _PAD + number * _LINE), row, fill=_SOFT, font=font)
+    rows = [ellipsis.middle(row, fits) for row in _wrapped(drawable(reason, size), fits)]
+    for number, row in enumerate(rows[: (tile - 2 * _PAD) // line]):
+        at = corner[0] + _PAD, corner[1] + _PAD + number * line
+        draw.text(at, row, fill=_SOFT if size == 14 else _INK, font=font)
 
 
 def _wrapped(text: str, fits: Callable[[str], bool]) -> list[str]:

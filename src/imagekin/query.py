@@ -49,7 +49,12 @@ def picture(query: Query, *, embedder: Embedder, crop: Crop | None = None, allow
         FetchError: it is a URL and URLs are not allowed, or it does not answer with an image.
         InputError: it is something else, or *crop* lies outside the picture.
     """
-    shown = photo(query, embedder=embedder, crop=crop, allow_urls=allow_urls)
+    try:
+        shown = photo(query, embedder=embedder, crop=crop, allow_urls=allow_urls)
+    except ImageError as error:
+        if embedder.takes_text and isinstance(query, str) and not os.path.lexists(query):
+            raise ImageError(f"{error} If it is words that you search by, give them as text.") from error
+        raise
     return shown.image if crop is None else cut(shown, crop)
 
 

@@ -52,10 +52,13 @@ def command(settings: Settings, /, query: tuple[str, ...], plot: str | None, all
         output.say(output.hits(found, settings.width))
     if plot is not None:
         asked = [each for each in (item, sought, texts) if each is not None]
-        _draw(plot, asked, found, crop=options["crop"], caption=" ".join(query) if query != ("-",) else "")
+        _draw(plot, asked, found, crop=options["crop"], caption=" ".join(query))
 
 
 def _draw(path: str, asked: Sequence[Sought], hits: Sequence[Hit], *, crop: Any, caption: str) -> None:
     from imagekin import plots
+    from imagekin.mixture import Text
 
-    plots.save(plots.sheet(seeking.shown(asked), hits, crop=crop, caption=caption or None), path)
+    shown = seeking.shown(asked)
+    told = caption if caption != "-" and not isinstance(shown, Text) else ""
+    plots.save(plots.sheet(shown, hits, crop=crop, caption=told or None), path)
