@@ -83,7 +83,8 @@ def create(
         fingerprint: what the model's must be, where *spec* comes from a file and not from the owner; a model that reads
             a file of anybody's refuses another before it runs any of it.
         state: what ``Embedder.state`` gave, for a model that learned from pictures; None for one that has not.
-        options: what else the model takes; they win over those in *spec*.
+        options: what else the model takes; they win over those in *spec*.  Every model takes ``views``: ``flip``,
+            ``crops`` or ``crops+flip`` averages several views of each picture.
 
     Returns:
         The embedder; its ``spec`` and ``precision`` make an equal one again.
@@ -96,6 +97,12 @@ def create(
     """
     name, written = parse(spec)
     options = {**written, **options}
+    if (views := options.pop("views", None)) is not None:
+        base = create(
+            _with(name, options), precision=precision, threads=threads, device=device, state=state,
+            fingerprint=_plain(fingerprint, views),
+        )  # fmt: skip
+        return _viewed(base, views)
     scheme, colon, rest = name.partition(":")
     if colon and scheme in SCHEMES:
         name, options = scheme, {SCHEMES[scheme]: rest, **options}
@@ -120,6 +127,28 @@ def create(
     named = {option: value for option, value in {**options, **embedder.pinned}.items() if value is not None}
     embedder.spec = _written(name, named, embedder)
     return embedder
+
+
+def _with(name: str, options: Mapping[str, Any]) -> str:
+    """A spec of a name, which may be a path or ``scheme:rest``, and options."""
+    inside = ", ".join(f"{option}={value!r}" for option, value in sorted(options.items()))
+    return f"{name}({inside})" if inside else name
+
+
+def _plain(fingerprint: str | None, views: str) -> str | None:
+    """The fingerprint that one view must have."""
+    from imagekin.embed.views import suffix
+
+    return None if fingerprint is None else fingerprint.removesuffix(suffix(views))
+
+
+def _viewed(base: Embedder, views: str) -> Embedder:
+    from imagekin.embed.views import Views
+
+    made = Views(base, views)
+    name, options = parse(base.spec)
+    made.spec = _with(name, {**options, "views": made.views})
+    return made
 
 
 def _made(name: str, make: Any, arguments: Mapping[str, Any]) -> Embedder:

@@ -36,14 +36,14 @@ class Reading:
     Attributes:
         output: name of the tensor to take; "" for the one that names and shapes speak for.
         cut: how many layers with weights to cut off before it.
-        pooling: ``cls`` or ``mean`` for answers of rank 3, or None.
+        pooling: ``cls`` or ``mean`` for answers of rank 3, ``gem`` for those of rank 4, or None.
         layout: ``NCHW`` or ``NHWC``, or None for what the input says.
         prefix: tokens at the start that stand for no place of the picture and are left out of a mean.
     """
 
     output: str = ""
     cut: int = 0
-    pooling: Literal["cls", "mean"] | None = None
+    pooling: Literal["cls", "mean", "gem"] | None = None
     layout: Literal["NCHW", "NHWC"] | None = None
     prefix: int = 0
 
@@ -60,7 +60,8 @@ class OnnxEmbedder(Embedder):
         size: rows and columns of the input, or one number for both; None for what the model says, else 224.
         output: name of the tensor to take, an output or any inner one.
         cut: how many layers with weights to cut off the end; 1 takes the classifier off.
-        pooling: ``cls`` (the first token) or ``mean`` (of all tokens), for answers of rank 3.
+        pooling: ``cls`` (the first token) or ``mean`` (of all tokens), for answers of rank 3; ``gem`` (the generalised
+            mean with p = 3; Radenović, Tolias and Chum, TPAMI 2019) instead of the mean for answers of rank 4.
         layout: ``NCHW`` or ``NHWC``, where the model's input does not tell.
         threads: processor threads for one call; None for one.
         fingerprint: what the model's must be; another one is refused before anything of the file is run.
@@ -84,7 +85,7 @@ class OnnxEmbedder(Embedder):
         size: int | Sequence[int] | None = None,
         output: str | None = None,
         cut: int = 0,
-        pooling: Literal["cls", "mean"] | None = None,
+        pooling: Literal["cls", "mean", "gem"] | None = None,
         layout: Literal["NCHW", "NHWC"] | None = None,
         threads: int | None = None,
         fingerprint: str | None = None,
@@ -114,8 +115,8 @@ class OnnxEmbedder(Embedder):
         self._input = pictures_input(model.graph)
         self.layout = _layout(self._input, reading.layout)
         self.pooling, self._prefix = reading.pooling, reading.prefix
-        if self.pooling not in (None, "cls", "mean"):
-            raise InputError(f"pooling must be cls or mean, not {self.pooling!r}.")
+        if self.pooling not in (None, "cls", "mean", "gem"):
+            raise InputError(f"pooling must be cls, mean or gem, not {self.pooling!r}.")
         if not isinstance(reading.cut, int) or reading.cut < 0:
             raise InputError(f"cut must be 0 or more, not {reading.cut!r}.")
         output = reading.output or _preferred(model.graph.output)
@@ -178,10 +179,13 @@ class OnnxEmbedder(Embedder):
 
     def _places_of_answer(self) -> tuple[int, ...]:
         """The axes of the network's answer that ``_pool`` averages."""
-        if len(self._shape) == 3 and self.pooling == "cls":
+        if (len(self._shape) == 3 and self.pooling == "cls") or (len(self._shape) == 4 and self.pooling == "gem"):
+            what = (
+                "that of one token, not a mean" if self.pooling == "cls" else "a generalised mean, not the plain one,"
+            )
             raise UnsupportedError(
-                f"where pictures agree cannot be told of {self.name}: its vector is that of one token, not a mean over "
-                "places; pooling='mean' has one."
+                f"where pictures agree cannot be told of {self.name}: its vector is {what} over places; pooling='mean' "
+                "gives that."
             )
         return _spatial(self._shape, self.layout) if len(self._shape) == 4 else (1,) if len(self._shape) == 3 else ()
 
@@ -210,16 +214,28 @@ class OnnxEmbedder(Embedder):
         if answer.dtype.kind != "f":
             raise ModelError(f"{self._output!r} of {self.path.name} is {answer.dtype}, and must be real; {_ADVICE}")
         values: NDArray[Any] = answer.astype(np.float32, copy=False)
-        if values.ndim == 3 and self.pooling is not None:
+        if values.ndim == 3 and self.pooling in ("cls", "mean"):
             values = values[:, 0] if self.pooling == "cls" else values[:, self._prefix :].mean(axis=1)
         elif values.ndim == 4:
-            values = values.mean(axis=_spatial(values.shape, self.layout))
+            axes = _spatial(values.shape, self.layout)
+            values = _gem(values, axes) if self.pooling == "gem" else values.mean(axis=axes)
         if values.ndim != 2:
             hint = "give pooling='cls' or 'mean'" if values.ndim == 3 else _ADVICE
             raise ModelError(f"{self._output!r} of {self.path.name} has shape {values.shape}, not a vector; {hint}.")
         return values
 
 
+def _gem(values: NDArray[np.float32], axes: tuple[int, int]) -> NDArray[np.float32]:
+    """The generalised mean of what is above 0, over *axes*."""
+    positive = np.maximum(values, _TINY)
+    largest = positive.max(axis=axes, keepdims=True)  # so that no power is beyond float32
+    mean: NDArray[np.float32] = ((positive / largest) ** _POWER).mean(axis=axes, keepdims=True) ** (1 / _POWER)
+    pooled: NDArray[np.float32] = np.squeeze(mean * largest, axis=axes)
+    return pooled
+
+
+_POWER: Final = 3
+_TINY: Final = np.float32(1e-6)
 _ADVICE: Final = "name another tensor: output=..."
 
 
