@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import Page, expect
 
 from tests.served import Site, site_of
+from tests.test_web_access import axe
 from tests.visits import Visit, visit_of, visiting
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def test_words_search_and_the_address_keeps_them(visit: Visit) -> None:
     field(visit.page).fill("something violet")
     field(visit.page).press("Enter")
     shows(visit, "violet")
+    assert axe(visit) == []
     assert visit.state() == {"view": ["search"], "text": ["something violet"]}
     visit.page.reload()
     shows(visit, "violet")
