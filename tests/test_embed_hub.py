@@ -171,6 +171,18 @@ def test_tokens_of_a_kind_that_is_not_known_need_a_word(tmp_path: Path) -> None:
     np.testing.assert_allclose(colour(create(spec, pooling="cls")), FLAT, atol=1e-5)
 
 
+def test_answers_whose_shape_the_file_does_not_say(tmp_path: Path) -> None:
+    path = hub.tokens(tmp_path / "onnx" / "model.onnx", {"last_hidden_state": ("batch_size", "tokens", 3)})
+    proto = onnx.load(path)
+    proto.graph.output[0].type.tensor_type.ClearField("shape")
+    onnx.save(proto, path)
+    embedder: Any = create(model(tmp_path, "dinov2"))
+    assert embedder.pooling == "cls"
+    np.testing.assert_allclose(colour(embedder), FLAT, atol=1e-5)
+    with pytest.raises(ModelError, match="give pooling='cls' or 'mean'"):
+        create(model(tmp_path, "new_thing"))
+
+
 def test_a_mean_of_tokens_of_a_kind_without_a_first_one(tmp_path: Path) -> None:
     hub.tokens(tmp_path / "onnx" / "model.onnx", {"last_hidden_state": ("batch_size", "tokens", 3)})
     embedder: Any = create(model(tmp_path, "swin"))

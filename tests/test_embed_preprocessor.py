@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from benchmarks.reference_preprocessing import CONFIGURATIONS, EXPECTED, SIZES, picture, sampled
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from imagekin.embed.preprocessor import Preprocessor, Size, read_size
@@ -198,3 +200,27 @@ def test_normalising_by_nothing_is_refused() -> None:
 def test_a_networks_size_that_cannot_be(size: Any) -> None:
     with pytest.raises(ModelError, match="size"):
         Preprocessor({"image_mean": 0, "image_std": 1}, {"image_size": size}).steps()
+
+
+KEYS = sorted({key for each in PUBLISHED.values() for key in each["config"]} | {"pad_size", "do_pad", "pretrained_cfg"})
+SIDES = st.sampled_from(["height", "width", "shortest_edge", "longest_edge", "input_size"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.integers(1, 600) | st.floats() | st.text(max_size=5)
+    | st.sampled_from(["CLIPImageProcessor", "ConvNextFeatureExtractor", "LevitImageProcessor", "squash", "bicubic"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SIDES, inner, max_size=3),
+    max_leaves=5,
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(base=st.sampled_from(sorted(PUBLISHED)), change=st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=4))
+def test_any_configuration_is_a_recipe_or_a_sentence(base: str, change: dict[str, Any]) -> None:
+    try:
+        said = Preprocessor({**PUBLISHED[base]["config"], **change}, change)
+        steps, scaling = said.steps(), said.scaling()
+    except ModelError as error:
+        assert len(str(error)) < 500 and "\n" not in str(error)
+        return
+    assert 1 <= min(steps.height, steps.width) <= max(steps.height, steps.width) <= 2048
+    prepared = scaling.apply(steps.apply(Image.fromarray(picture(30, 20), "RGB"))[None])
+    assert prepared.shape == (1, steps.height, steps.width, 3)

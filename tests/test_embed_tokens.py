@@ -89,6 +89,11 @@ def test_what_padding_is(tmp_path: Path) -> None:
     assert rows(tokens(tmp_path, "clip", pad=CAT), "a")[0] == [[A, END] + 75 * [CAT]]
 
 
+def test_padding_comes_first_where_the_tokenizer_says_so(tmp_path: Path) -> None:
+    found = tokens(tmp_path, "jina_clip", config={"pad_token": "<pad>", "padding_side": "left"})
+    assert rows(found, "a", "a cat") == ([[PAD, A, END], [A, CAT, END]], [[0, 1, 1], [1, 1, 1]])
+
+
 def test_special_tokens_in_a_file_of_their_own(tmp_path: Path) -> None:
     hub.write(
         tmp_path, {"tokenizer.json": hub.tokenizer(), "special_tokens_map.json": {"pad_token": {"content": "blue"}}}

@@ -23,7 +23,8 @@ _FIRST: Final = frozenset(
 _MEAN: Final = frozenset(("swin", "swinv2", "levit", "hiera", "ijepa", "aimv2", "pvt", "pvt_v2"))
 """Kinds that have no such token and were trained on the mean."""
 
-_VECTORS: Final = ("image_embeds", "pooler_output")
+_UNKNOWN: Final = 0
+"""The rank of an answer whose shape the file does not say."""
 
 
 def chosen(graph: onnx.GraphProto, config: Mapping[str, Any], asked: Mapping[str, Any]) -> Reading:
@@ -42,11 +43,10 @@ def chosen(graph: onnx.GraphProto, config: Mapping[str, Any], asked: Mapping[str
     output, cut = asked.get("output"), asked.get("cut", 0)
     if output is None:
         output, cut = _output(graph, kind, cut)
-    ranks = {name: len(value.type.tensor_type.shape.dim) for name, value in outputs.items()}
-    pooling = asked.get("pooling")
-    if pooling is None and ranks.get(output) == 3 and not cut:
+    rank, pooling = _ranks(graph).get(output), asked.get("pooling")
+    if pooling is None and rank in (3, _UNKNOWN) and not cut:
         pooling = "cls" if kind in _FIRST else "mean" if kind in _MEAN else None
-        if pooling is None:
+        if pooling is None and rank == 3:
             raise ModelError(
                 f"{output!r} gives tokens, {describe(outputs[output])}, and of a model of the kind {kind!r} it is not "
                 "known which stands for the picture; give pooling='cls' or pooling='mean'."
@@ -56,15 +56,14 @@ def chosen(graph: onnx.GraphProto, config: Mapping[str, Any], asked: Mapping[str
 
 def _output(graph: onnx.GraphProto, kind: str, cut: int) -> tuple[str, int]:
     """The tensor's name, and how many layers before it to stop."""
-    ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in graph.output}
+    ranks = _ranks(graph)
     if "image_embeds" in ranks:
         return "image_embeds", cut
-    if kind in _PLAIN and ranks.get("last_hidden_state") == 3:
+    if kind in _PLAIN and ranks.get("last_hidden_state") in (3, _UNKNOWN):
         return "last_hidden_state", cut
     if "pooler_output" in ranks:
         return "pooler_output", cut
-    classes = "logits" in ranks and ranks["logits"] == 2
-    if classes and "last_hidden_state" not in ranks:
+    if ranks.get("logits") in (2, _UNKNOWN) and "last_hidden_state" not in ranks:
         return "logits", cut or _cut(graph)
     flat = [name for name, rank in ranks.items() if rank == 2 and name != "logits"]
     if len(flat) == 1:
@@ -73,6 +72,11 @@ def _output(graph: onnx.GraphProto, kind: str, cut: int) -> tuple[str, int]:
         return ("last_hidden_state" if "last_hidden_state" in ranks else next(iter(ranks))), cut
     listed = ", ".join(f"{value.name} {describe(value)}" for value in graph.output)
     raise ModelError(f"the model has several outputs, choose one with output=...: {listed}.")
+
+
+def _ranks(graph: onnx.GraphProto) -> dict[str, int]:
+    """How many axes each output has, as far as the file says it."""
+    return {value.name: len(value.type.tensor_type.shape.dim) for value in graph.output}
 
 
 def _cut(graph: onnx.GraphProto) -> int:

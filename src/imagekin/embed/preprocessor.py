@@ -99,8 +99,8 @@ class Preprocessor:
             mean = tuple(value + 1 for value in mean)
         if self.name == "EfficientNet" and self._flag("include_top", False):
             std = tuple(value * value for value in std)  # divided by twice
-        if scale <= 0:
-            raise ModelError(f"the preprocessor's rescale_factor is {scale}, and must be positive.")
+        if scale < 1e-6:
+            raise ModelError(f"the preprocessor's rescale_factor is {scale}, and must be 0.000001 or more.")
         channels: Literal["RGB", "BGR"] = "BGR" if self._flag("do_flip_channel_order", False) else "RGB"
         try:
             return Scaling(scale, mean, std, channels)

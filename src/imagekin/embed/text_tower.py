@@ -52,7 +52,9 @@ class TextTower:
         if odd or "input_ids" not in [value.name for value in model.graph.input]:
             raise ModelError(f"{path} is no text tower: it takes {', '.join(odd) or 'no input_ids'}.")
         self._tokens = Tokens(repository, config, _fixed_length(model.graph))
-        self._session = open_session(model.SerializeToString(), threads)
+        data = model.SerializeToString()
+        del model  # the vocabulary of a large tower weighs a gigabyte, and the runtime makes one more copy
+        self._session = open_session(data, threads)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """The vectors of texts: ``(n, dim)`` float32, every row of length 1.

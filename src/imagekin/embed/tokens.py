@@ -51,7 +51,9 @@ class Tokens:
         self._begins = self._said.get("add_bos_token") if flagged else None
         self._last = self._number("eos_token") if self._ends() else None
         self._lower = self._said.get("do_lower_case") is True or self._kind.startswith("siglip")
+        self._left = "left" in (self._said.get("padding_side"), str(padding.get("direction")).lower())
         self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(self.length)
 
     def encode(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The tokens of texts and which of them are no padding: two arrays ``(n, length)``.
@@ -66,14 +68,14 @@ class Tokens:
         tokens = np.full((len(rows), columns), self.pad, np.int64)
         real = np.zeros((len(rows), columns), np.int64)
         for at, row in enumerate(rows):
-            tokens[at, : len(row)], real[at, : len(row)] = row, 1
+            place = slice(columns - len(row), None) if self._left else slice(len(row))
+            tokens[at, place], real[at, place] = row, 1
         return tokens, real if self.masks else np.ones_like(real)
 
     def _row(self, text: str) -> list[int]:
         if not isinstance(text, str):
             raise InputError(f"a text is searched by a text, not by {type(text).__name__}.")
         text = text[:_LETTERS].lower() if self._lower else text[:_LETTERS]
-        self._tokenizer.enable_truncation(self.length)
         try:
             row = [int(number) for number in self._tokenizer.encode(text).ids]
         except (TypeError, ValueError) as error:  # half of a surrogate pair
