@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
-from imagekin import directions, location, mixture, searching
+from imagekin import directions, fusing, location, mixture, searching
 from imagekin import query as queries
 from imagekin.contents import Contents
 from imagekin.distance import normalized
@@ -195,13 +195,19 @@ class Collection(Contents, Naming, Tagging):
                 (``"width >= 1000 and label != 'dog'"``), ``tag`` (or several, all of them); ids of
                 items that hits are to be like as well, ``plus`` (alone, they are the query), or unlike, ``minus``;
                 ``min_similarity``, the least of a hit; second looks: ``expand`` (``aqe``, ``alpha-qe`` or ``dba``),
-                ``rerank`` (``k-reciprocal``), and ``verify``, how many hits to compare with the query point by point.
+                ``rerank`` (``k-reciprocal``), and ``verify``, how many hits to compare with the query point by point;
+                ``fuse``, two or more models of the collection to search by at once (``("a", "b:0.5")``, the second
+                counting half), by ``fuse_by="rank"`` (reciprocal ranks) or ``"score"``.
 
         Raises:
             ImageError: the query cannot be read as an image.
             UnsupportedError: it has words, and the model embeds pictures only.
             InputError: k, crop, id or a filter makes no sense.
         """
+        if (fuse := conditions.pop("fuse", None)) is not None:
+            many = queries.is_many(query) if id is None else not np.isscalar(id)
+            how = {"query": query, "text": text, "id": id, "crop": crop, "exclude_self": exclude_self, **conditions}
+            return fusing.search(self, fuse, k, many=many, **how)
         if query is None and id is None and text is not None:
             query, text = mixture.words(text), None
         alone = query is None and id is None and np.size(conditions.get("plus", ())) > 0

@@ -27,12 +27,13 @@ class TiedModel:
 
     Attributes:
         store: the collection as this model sees it.
+        device: as given.
     """
 
     def __init__(self, store: Store, spec: str | None, precision: str | None, device: str | None = None) -> None:
         self.store = store
         self._given = spec, precision
-        self._device = device
+        self.device = device
         self._guard = threading.Lock()
         self._embedder: Embedder | None = None
         self._created: Embedder | None = None
@@ -93,7 +94,7 @@ class TiedModel:
         spec, stored = self.spec, self._stored()
         # a collection may come from a stranger: the file that it names is run only if it is the one it was
         expected = None if self._given[0] is not None else stored.get("fingerprint")
-        make = partial(embed.create, spec, precision=self._precision(spec), fingerprint=expected, device=self._device)
+        make = partial(embed.create, spec, precision=self._precision(spec), fingerprint=expected, device=self.device)
         if not stored.get("state"):
             return make()
         if stored.get("spec") != spec and (other := make()).spec != stored.get("spec"):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagekin.embed.base import Embedder
 from imagekin.model import TiedModel
 from imagekin.reduce.base import Reducer
 from imagekin.store.base import Store
 from imagekin.types import Skipped
+
+if TYPE_CHECKING:
+    from imagekin.collection import Collection
 
 
 class Profile:
@@ -18,11 +21,17 @@ class Profile:
     Args:
         store: where items and vectors are.
         model: which model is tied to it.
+
+    Attributes:
+        allow_urls: whether what is searched by may be fetched.
     """
+
+    allow_urls: bool = False
 
     def __init__(self, store: Store, model: TiedModel) -> None:
         self.store = store
         self._model = model
+        self._others: dict[str, Collection] = {}
 
     @property
     def location(self) -> str:
@@ -48,6 +57,25 @@ class Profile:
             ModelError: its file is gone or has changed.
         """
         return self.embedder.takes_text
+
+    def using(self, model: str) -> Collection:
+        """The same pictures by another model of the collection; it is closed with this one."""
+        from imagekin.collection import Collection
+
+        if model not in self._others:
+            how: Any = {"device": self._model.device, "allow_urls": self.allow_urls}
+            self._others[model] = Collection(self.store.whole, model=model, **how)
+        return self._others[model]
+
+    def forget_model(self, model: str) -> None:
+        """Take a further model and its vectors out of the collection; the first one stays, and so do the pictures.
+
+        Raises:
+            MismatchError: the collection has no such model.
+            UnsupportedError: it is the first one.
+        """
+        self.using(model).store.withdraw()
+        self._others.pop(model)
 
     @property
     def engine(self) -> str:

@@ -124,12 +124,21 @@ def facts(info: Mapping[str, Any]) -> dict[str, object]:
         "missing": f"{info['missing']:,} (their drive or folder is absent)" if info["missing"] else 0,
         "skipped": f"{info['skipped']:,} (see imagekin info --skipped)" if info["skipped"] else 0,
         "model": f"{named}, {model['dim']:,} numbers an image" if model else named,
+        "models": _models(info.get("models") or []),
         "reduced": reduction(info) if info.get("reduce") else 0,
         "engine": f"{info['serving']}, because {info['reason']}" if "serving" in info else info["engine"],
         "on disk": f"{megabytes(info['database_bytes'])}, and {megabytes(info.get('cache_bytes', 0))} of caches",
         "folders": [f"{folder}  (labels: {rule})" for folder, rule in info["roots"].items()],
     }
-    return {name: value for name, value in shown.items() if value != 0 or name == "images"}
+    return {name: value for name, value in shown.items() if value not in (0, []) or name in ("images", "folders")}
+
+
+def _models(models: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Each model of a collection that has several, with the images that it has vectors of."""
+    named = (f"{each['name']} {each['precision'] or ''}".strip() for each in models)
+    told = zip(named, models, strict=True)
+    lines = [f"{name}, {each['dim']:,} numbers, {plural(each['images'], 'image')}" for name, each in told]
+    return lines if len(lines) > 1 else []
 
 
 def reduction(info: Mapping[str, Any]) -> str:

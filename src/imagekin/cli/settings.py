@@ -27,6 +27,7 @@ class Settings:
         quiet: print results and errors only.
         debug: show the traceback of an unexpected error.
         device: what the model runs on; None for the best there is.
+        model: which model of the collection; None for the first one.
     """
 
     collection: str | None = None
@@ -34,14 +35,15 @@ class Settings:
     quiet: bool = False
     debug: bool = False
     device: str | None = None
+    model: str | None = None
 
     def open(self, *, create: bool = False, **options: Any) -> Collection:
         """Open the chosen collection; ``None`` among the *options* means the library's default."""
         import imagekin
 
         self.attach_log()
-        options["device"] = self.device
-        given = {name: value for name, value in options.items() if value is not None}
+        chosen = {"model": self.model, "device": self.device, **options}
+        given = {name: value for name, value in chosen.items() if value is not None}
         return imagekin.open(self.collection, create=create, **given)
 
     def attach_log(self) -> None:

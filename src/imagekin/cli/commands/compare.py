@@ -10,7 +10,7 @@ import click
 
 from imagekin import escape
 from imagekin.cli import output
-from imagekin.cli.commands.options import NUMBER, Region
+from imagekin.cli.commands.options import NUMBER, Region, by_model
 from imagekin.cli.settings import Settings, shared
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _SHADES = " .:+#"
 @click.option("--crop", type=Region(), help="Compare this region of the first one, in its pixels.")
 @click.option("--out", metavar="FILE", help="Also draw both under their heat into a PNG, JPEG or WebP file.")
 @click.option("--allow-urls", is_flag=True, help="Let A or B be an http(s) URL, and fetch it.")
+@by_model
 @shared
 @click.pass_obj
 def command(settings: Settings, /, pictures: Sequence[str], ids: Sequence[int], out: str | None, **how: Any) -> None:

@@ -8,7 +8,7 @@ import click
 
 from imagekin import escape
 from imagekin.cli import evaluating, output
-from imagekin.cli.commands.options import second_looks
+from imagekin.cli.commands.options import by_model, second_looks
 from imagekin.cli.settings import Settings, shared
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Cutoffs(click.ParamType[tuple[int, ...]]):
 @click.option("--plot", metavar="FILE", help="Also draw a plot into a PNG, SVG, PDF, JPEG or WebP file.")
 @click.option("--sheets", metavar="FOLDER", help="Also draw the most confused pairs into a folder.")
 @click.option("--full", is_flag=True, help="Print every class and every confused pair.")
+@by_model
 @shared
 @click.pass_obj
 def command(settings: Settings, /, plot: str | None, sheets: str | None, full: bool, **how: Any) -> None:

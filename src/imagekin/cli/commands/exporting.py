@@ -8,7 +8,7 @@ import click
 
 from imagekin import escape
 from imagekin.cli import output, progress
-from imagekin.cli.commands.options import filtered
+from imagekin.cli.commands.options import by_model, filtered
 from imagekin.cli.settings import Settings, shared
 
 
@@ -19,6 +19,7 @@ from imagekin.cli.settings import Settings, shared
 @click.option("--vectors", is_flag=True, help="Also the vectors, a column a number (csv).")
 @click.option("--force", is_flag=True, help="Replace an earlier export of that name.")
 @filtered
+@by_model
 @shared
 @click.pass_obj
 def command(settings: Settings, /, target: str, single: bool, **options: Any) -> None:

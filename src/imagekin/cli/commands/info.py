@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from imagekin.cli import output
+from imagekin.cli.commands.options import by_model
 from imagekin.cli.settings import Settings, shared
 
 
 @click.command("info")
 @click.option("--skipped", is_flag=True, help="List the files that cannot be indexed, each with its reason.")
+@by_model
 @shared
 @click.pass_obj
 def command(settings: Settings, skipped: bool) -> None:

@@ -9,7 +9,7 @@ import click
 
 from imagekin import escape
 from imagekin.cli import evaluating, output
-from imagekin.cli.commands.options import filtered
+from imagekin.cli.commands.options import by_model, filtered
 from imagekin.cli.settings import Settings, shared
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--min-dist", type=float, metavar="D", help="Of UMAP: 0 for tight groups, 1 for loose ones. [0.1]")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn at random.")
 @filtered
+@by_model
 @shared
 @click.pass_obj
 def command(settings: Settings, /, out: tuple[str, ...], **how: Any) -> None:

@@ -41,6 +41,11 @@ def modelled(command: Command) -> Command:
     return command
 
 
+def by_model(command: Command) -> Command:
+    """Give *command* the option that chooses among the models of a collection."""
+    return kept("--model", metavar="NAME|FILE", help="Which model of the collection.")(command)
+
+
 def second_looks(command: Command) -> Command:
     """Give *command* the options that look twice at what was found."""
     for option in (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagekin.cli import output, seeking
-from imagekin.cli.commands.options import NUMBER, Region, filtered, placed, second_looks
+from imagekin.cli.commands.options import NUMBER, Region, by_model, filtered, placed, second_looks
 from imagekin.cli.settings import Settings, shared
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 @click.option("--crop", type=Region(), help="Search by this region of QUERY, in its pixels.")
 @second_looks
 @click.option("--verify", type=int, metavar="N", help="Compare the N nearest with QUERY by points that match.")
+@by_model
+@click.option("--fuse", metavar="MODEL,MODEL[:WEIGHT]", help="Search by several models of the collection at once.")
+@click.option("--fuse-by", type=click.Choice(["rank", "score"]), help="By ranks, or by similarities.  [rank]")
 @click.option("--plot", metavar="FILE", help="Also draw query and hits into a PNG, JPEG or WebP file.")
 @click.option("--allow-urls", is_flag=True, help="Let QUERY be an http(s) URL, and fetch it.")
 @placed
@@ -40,6 +43,10 @@ def command(settings: Settings, /, query: tuple[str, ...], plot: str | None, all
     texts = seeking.words(options.pop("text"))
     if (phrases and options["id"] is not None) or not (phrases or texts or options["id"] is not None):
         raise click.UsageError("Give either a QUERY picture, words or --id.")
+    if options["fuse_by"] is None:
+        options.pop("fuse_by")
+    elif options["fuse"] is None:
+        raise click.UsageError("--fuse-by says how to fuse models; name them with --fuse.")
     if plot is not None:
         seeking.writable(plot)
     with settings.open(allow_urls=allow_urls) as photos:

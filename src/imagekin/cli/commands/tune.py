@@ -8,6 +8,7 @@ import click
 
 from imagekin.cli import measuring, output
 from imagekin.cli.app import INTERRUPTED
+from imagekin.cli.commands.options import by_model
 from imagekin.cli.quantities import Size, Time
 from imagekin.cli.settings import Settings, shared
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Chooses the queries.")
 @click.option("--time-limit", type=Time(), default="10min", show_default=True, help="For each engine's process.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be chosen.")
+@by_model
 @shared
 @click.pass_obj
 def command(settings: Settings, /, **given: Any) -> int:
