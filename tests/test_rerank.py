@@ -18,7 +18,7 @@ from imagekin.collection import Collection
 from imagekin.distance import normalized
 from imagekin.errors import InputError, UnknownNameError
 from imagekin.rerank import EXPANSIONS, RERANKINGS, Ways
-from imagekin.rerank.neighbours import augmented, expanded, reciprocal
+from imagekin.rerank.neighbours import augmented, expanded, nearest, reciprocal
 from tests.pictures import save
 
 Rows = NDArray[np.float32]
@@ -51,7 +51,7 @@ def test_neighbours_pull_a_picture_into_its_group() -> None:
     # The lone third is nearer than the two that stand together, whose mean is nearest.
     query = unit((1, 0, 0))[0]
     found = unit((0.80, 0.60, 0.0), (0.79, -0.60, 0.12), (0.795, 0.0, 0.6))
-    order = augmented(query, found, near=1, power=0)
+    order = nearest(query, augmented(found, near=1, power=0))
     smooth = [found[[row, _nearest(found, row)]].mean(axis=0) for row in range(3)]
     expected = np.argsort([-float(query @ each / np.linalg.norm(each)) for each in smooth], kind="stable")
     assert order.tolist() == expected.tolist()
@@ -100,6 +100,15 @@ def test_reciprocal_neighbours_are_those_of_the_paper(k1: int, k2: int, share: f
         found = rows[1:][np.argsort(-(rows[1:] @ rows[0]))]
         order = reciprocal(rows[0], found, k1=k1, k2=k2, share=share)
         assert order.tolist() == slow_reciprocal(rows[0], found, k1, k2, share)
+
+
+def test_both_orders_together_are_more_than_one_of_them() -> None:
+    rows = cloud(60, seed=3)
+    found = rows[1:]
+    orders = [Ways(*names).order(rows[0], found).tolist() for names in (("dba",), (None, "k-reciprocal"))]
+    both = Ways("dba", "k-reciprocal").order(rows[0], found).tolist()
+    assert both == reciprocal(rows[0], augmented(found)).tolist()
+    assert both not in orders
 
 
 def test_an_order_keeps_everything_once_however_little_there_is() -> None:

@@ -40,19 +40,23 @@ def expanded(query: Vectors, found: Vectors, *, power: float = 0.0) -> Vectors:
     return direction
 
 
-def augmented(query: Vectors, found: Vectors, *, near: int = NEAR, power: float = POWER) -> Order:
-    """What was found ordered anew, each vector averaged with its own neighbours among the others first.
+def augmented(found: Vectors, *, near: int = NEAR, power: float = POWER) -> Vectors:
+    """What was found ``(n, dim)``, each vector averaged with its own neighbours among the others.
 
     Database-side augmentation (Turcot and Lowe, "Better matching with fewer features", ICCV workshops 2009;
-    Arandjelović and Zisserman, CVPR 2012), limited to what was found.
+    Arandjelović and Zisserman, CVPR 2012), limited to what was found, with the weights of `expanded`.
     """
     products = found @ found.T
     near = min(near + 1, len(found))
     beside = np.argpartition(-products, near - 1, axis=1)[:, :near]
     weights = np.zeros_like(products)
     np.put_along_axis(weights, beside, np.maximum(np.take_along_axis(products, beside, axis=1), 0) ** power, axis=1)
-    smooth = normalized(np.ascontiguousarray(weights @ found))
-    return np.argsort(-(smooth @ query), kind="stable")
+    return normalized(np.ascontiguousarray(weights @ found))
+
+
+def nearest(query: Vectors, found: Vectors) -> Order:
+    """What was found by its cosine to the query."""
+    return np.argsort(-(found @ query), kind="stable")
 
 
 def reciprocal(query: Vectors, found: Vectors, *, k1: int = _K1, k2: int = _K2, share: float = _SHARE) -> Order:

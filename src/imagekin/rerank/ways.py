@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 import numpy as np
 
 from imagekin.distance import normalized
 from imagekin.errors import InputError, UnknownNameError
-from imagekin.rerank.neighbours import NEAR, POWER, Order, augmented, expanded, reciprocal
+from imagekin.rerank.neighbours import NEAR, POWER, Order, augmented, expanded, nearest, reciprocal
 from imagekin.types import Vectors
 
 POOL: Final = 300
@@ -28,8 +27,6 @@ RERANKINGS: Final[Mapping[str, str]] = {"k-reciprocal": "the 300 nearest by how 
 """What ``rerank`` may be, and what it means."""
 
 _POWERS: Final = {"aqe": 0.0, "alpha-qe": POWER}
-
-Step = Callable[[Vectors, Vectors], Order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +76,11 @@ class Ways:
     def order(self, vector: Vectors, found: Vectors) -> Order:
         """The nearest items, whose vectors are *found* ``(n, dim)``, in their new order ``(n,)``."""
         query, rows = _unit(vector, found)
-        order = np.arange(len(rows))
-        for step in self._steps():
-            if len(rows) > 1:
-                order = order[step(query, rows[order])]
-        return order
-
-    def _steps(self) -> list[Step]:
-        return [
-            *([partial(augmented, near=NEAR)] if self.expand == "dba" else []),
-            *([reciprocal] if self.rerank else []),
-        ]
+        if len(rows) < 2:
+            return np.arange(len(rows))
+        if self.expand == "dba":
+            rows = augmented(rows)
+        return reciprocal(query, rows) if self.rerank else nearest(query, rows)
 
 
 def check_metric(metric: str) -> None:
