@@ -392,3 +392,10 @@ def test_the_list_of_models_has_a_row_for_each() -> None:
     text = invoke("models").stdout
     assert all(each.name in text for each in known.KNOWN)
     assert "74.8" in text
+
+
+def test_in_a_narrow_terminal_the_list_keeps_to_what_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "90")
+    table = invoke("models").stdout.partition("\n\n")[2].splitlines()
+    assert table[0].split() == ["model", "numbers", "input", "top-1", "images/s", "here"]
+    assert max(map(len, table[: len(known.KNOWN) + 1])) <= 90

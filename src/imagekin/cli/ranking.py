@@ -20,16 +20,21 @@ if TYPE_CHECKING:
 
 _JUDGES: Final = {"": "", "classifier": "", "neighbours": " n", "names": " z"}
 _MODELS: Final = (
-    Column("model"),
-    Column("numbers", right=True),
-    Column("input", right=True),
-    Column("million", right=True),
-    Column("top-1", right=True),
-    Column("images/s", right=True),
-    Column("licence"),
-    Column("weights"),
-    Column("here"),
+    (Column("model", most=56), "name"),
+    (Column("numbers", right=True), "dim"),
+    (Column("input", right=True), "input"),
+    (Column("million", right=True), "parameters_millions"),
+    (Column("top-1", right=True), "top1"),
+    (Column("images/s", right=True), "images_per_s"),
+    (Column("licence"), "licence"),
+    (Column("weights"), "weights"),
+    (Column("here"), "state"),
 )
+_NARROW: Final = 150
+_SPARED: Final = frozenset({"parameters_millions", "licence", "weights"})
+"""Columns that a terminal narrower than that does without, where names are cut as well; JSON has them."""
+
+_NAME: Final = 34
 _RANKED: Final = (
     Column(""),
     Column("precision@4", right=True),
@@ -84,24 +89,27 @@ def _entry(each: Known) -> dict[str, Any]:
 def models(width: int | None) -> Iterator[str]:
     """The known models, a row each."""
     rows = [row for row in listed() if "dim" in row]
-    yield from render(_MODELS, (_cells(row) for row in rows), width)
+    columns = list(_MODELS)
+    if width is not None and width < _NARROW:
+        columns = [(Column("model", most=_NAME), "name"), *(each for each in columns[1:] if each[1] not in _SPARED)]
+    cells = ([_cell(row, name) for _, name in columns] for row in rows)
+    yield from render([column for column, _ in columns], cells, width)
     yield "top-1: ImageNet-1k in percent by the classifier, n by nearest neighbours, z by the names of the classes;"
     yield "images/s: as `imagekin models bench` found it here; million: parameters."
+    yield 'needs [torch]: pip install "imagekin[torch]".'
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    top1, speed = row["top1"], row["images_per_s"]
-    return [
-        row["name"],
-        f"{row['dim']:,}",
-        str(row["input"] or ""),
-        f"{row['parameters_millions']:.1f}" if row["parameters_millions"] else "",
-        "" if top1 is None else f"{top1:.1f}{_JUDGES[row['judge']]}",
-        "" if speed is None else f"{speed:,.0f}",
-        row["licence"],
-        row["weights"],
-        row["state"],
-    ]
+def _cell(row: dict[str, Any], name: str) -> str:
+    value = row[name]
+    if name == "top1" and value is not None:
+        return f"{value:.1f}{_JUDGES[row['judge']]}"
+    if name == "parameters_millions":
+        return f"{value:.1f}" if value else ""
+    if name == "state" and row["extra"] and not row["installed"]:
+        return f"needs [{row['extra']}]"
+    if name in ("dim", "images_per_s") and value is not None:
+        return f"{value:,.0f}"
+    return str(value or "")
 
 
 def ranked(found: Sequence[Record], width: int | None) -> Iterator[str]:
