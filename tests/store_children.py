@@ -25,10 +25,11 @@ import numpy as np
 from imagekin import index
 from imagekin.errors import StoreError
 from imagekin.store import segments, serving
-from imagekin.store.base import Batch, Store
+from imagekin.store.base import Batch, Made, Store
 from imagekin.store.filters import Under
 from imagekin.store.sqlite import SqliteStore
 from imagekin.testing.oracle import embedder, synthetic_put, synthetic_vectors
+from imagekin.testing.spaces import SECOND, made_of
 from imagekin.types import Vectors
 from tests.faulty_files import Fuse, faulty_sqlite
 
@@ -79,6 +80,19 @@ def write(folder: str, first: int, cached: bool, count: int = 10_000) -> None:
             if cached:
                 store.refresh()
                 store.search(np.ones((1, store.dim)), 3)
+
+
+def describe(folder: str, first: int) -> None:
+    """Write batch after batch, and after each what a further model makes of the items that lack it."""
+    with contextlib.closing(SqliteStore(Path(folder))) as store:
+        store.claim(embedder())
+        second = store.space(SECOND)
+        for number in range(first, first + 10_000):
+            store.write(batch(store, number))
+            say(f"ack {number}")
+            second.claim(SECOND)
+            for row in list(second.lacking()):  # a transaction each, so that most are killed between two
+                second.complete([Made(row.id, row.hash, made_of(row.hash))])
 
 
 def make(folder: str, die_at: int) -> None:
@@ -182,7 +196,7 @@ def share(folder: str, name: int, batches: int) -> None:
 
 
 ROLES: dict[str, Callable[..., None]] = {
-    role.__name__: role for role in (write, make, cache, fill_up, read, hold, share)
+    role.__name__: role for role in (write, describe, make, cache, fill_up, read, hold, share)
 }
 
 

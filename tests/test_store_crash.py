@@ -18,6 +18,7 @@ from imagekin.store import segments, serving
 from imagekin.store.base import Batch, Store
 from imagekin.store.sqlite import SqliteStore
 from imagekin.testing.oracle import embedder, expect_nearest, filled, synthetic_put, synthetic_vectors
+from imagekin.testing.spaces import SECOND, completed, holdings, made_of
 from tests.quick import quick_folder
 from tests.store_children import Nursery, State, state
 
@@ -92,9 +93,40 @@ def test_nothing_acknowledged_is_lost_when_writers_are_killed(
     assert written > 60, "the writers were killed before they wrote anything, so nothing was tested"
 
 
-def run_and_kill(nursery: Nursery, chance: random.Random, folder: Path, done: int, cached: bool) -> int:
+def test_further_models_are_sound_when_writers_are_killed(nursery: Nursery, tmp_path: Path) -> None:
+    """Whatever was written of a further model is of what the items hold now; what lacks is completed afterwards."""
+    seed = random.SystemRandom().randrange(10**6)
+    chance, lacked, had = random.Random(seed), 0, 0
+    for life in range(4):
+        folder, done = tmp_path / str(life), 0
+        for _ in range(8):
+            done = run_and_kill(nursery, chance, folder, done)
+            with contextlib.closing(SqliteStore(folder)) as store:
+                assert store.check() == [], f"seed {seed}, life {life}"
+                store.claim(embedder())
+                done += not is_in(store, state(done))
+                assert is_in(store, state(done)), f"seed {seed}, life {life}: neither {done - 1} nor {done} batches"
+                second = store.space(SECOND)
+                second.claim(SECOND)
+                ids, stored = second.vectors()
+                rows = {row.id: row.hash for row in store.known(None)}
+                for number, vector in zip(ids.tolist(), stored, strict=True):
+                    np.testing.assert_array_equal(vector, made_of(rows[number]).astype(np.float16))
+                lacking = [row.id for row in second.lacking()]
+                assert sorted([*ids.tolist(), *lacking]) == sorted(rows)
+                lacked, had = lacked + len(lacking), had + len(ids)
+        with contextlib.closing(SqliteStore(folder)) as store:
+            completed(second := store.space(SECOND))
+            expect_nearest(second, synthetic_vectors(2, dim=9), 10, None, holdings(second))
+    assert lacked and had, "nothing was caught half done, so nothing was tested"
+
+
+def run_and_kill(nursery: Nursery, chance: random.Random, folder: Path, done: int, cached: bool | None = None) -> int:
     """Let a writer go on from batch *done* and kill it after a random time; how many batches are acknowledged now."""
-    pid = nursery.start("write", str(folder), done, cached)
+    if cached is None:
+        pid = nursery.start("describe", str(folder), done)
+    else:
+        pid = nursery.start("write", str(folder), done, cached)
     timer = threading.Timer(0.04 * chance.random(), os.kill, (pid, signal.SIGKILL))
     doomed = chance.choice((done, done + 1, done + 3, done + 7))  # when to start the clock, however busy the machine is
     if doomed == done:

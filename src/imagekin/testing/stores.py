@@ -20,7 +20,7 @@ import numpy as np
 
 from imagekin.errors import MismatchError
 from imagekin.store.base import Batch
-from imagekin.testing import items, reduced, searching, tagged
+from imagekin.testing import items, reduced, searching, spaces, tagged
 from imagekin.testing.oracle import (
     DIM,
     Opened,
@@ -157,4 +157,5 @@ CHECKS: Final[tuple[Callable[[Opener], None], ...]] = (
     *searching.CHECKS,
     *reduced.CHECKS,
     *tagged.CHECKS,
+    *spaces.CHECKS,
 )
