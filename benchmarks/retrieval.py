@@ -109,9 +109,15 @@ def strangers(photos: Collection, sample: int, verify: int) -> Iterator[str]:
         label = str(item.label).replace("'", "''")
         for hit in photos.search(id=item.id, k=verify, where=f"label != '{label}'"):
             alike.append(geometry.inliers(own, geometry.features(images.load(hit.path).image)))
+            if alike[-1] >= geometry.ENOUGH:
+                yield f"{alike[-1]} points: {_name(item.path)} and {_name(hit.path)}"
     rows = [[str(least), _share(same, least), _share(alike, least)] for least in LEAST]
     yield f"{len(same)} edited copies (crop, rotation, overlay), {len(alike)} nearest pictures of another label"
     yield from table(["points at least", "the same thing", "only alike"], rows)
+
+
+def _name(path: str) -> str:
+    return "/".join(Path(path).parts[-2:])
 
 
 def _share(points: Sequence[int], least: int) -> str:

@@ -62,9 +62,11 @@ def test_other_things_are_not_the_same() -> None:
     assert max(pairs) < geometry.ENOUGH
 
 
-def test_a_mirrored_picture_is_another_view() -> None:
-    shown = photograph(3)
+def test_a_mirrored_picture_is_known_by_its_mirror_image_alone() -> None:
+    shown = photograph(3, 720, 480)
     assert not verifying.is_same(points(ImageOps.mirror(shown), shown))
+    own = geometry.features(shown)
+    assert geometry.shared(geometry.both(ImageOps.mirror(shown)), own) == geometry.inliers(own, own)
 
 
 def test_pictures_with_nothing_to_hold_on_to_share_no_points() -> None:

@@ -120,7 +120,7 @@ class _Edited:
     """A picture in every edit: ready for the network, and where they are verified its local features."""
 
     prepared: NDArray[Any]
-    features: list[Features]
+    features: list[tuple[Features, Features]]
 
 
 class _Run:
@@ -159,7 +159,7 @@ class _Run:
             prepared = np.stack([self.embedder.prepare(each) for each in shown])
         except ImagekinError as error:
             return Skipped(item.path, str(error))
-        return _Edited(prepared, [geometry.features(each) for each in shown] if self.looks else [])
+        return _Edited(prepared, [geometry.both(each) for each in shown] if self.looks else [])
 
     def _search(self, made: _Edited, row: int) -> None:
         sums, gallery = self.sums, self.gallery

@@ -33,11 +33,11 @@ class Looks:
         self.photos, self.ids, self.count = photos, ids, count
         self._kept: OrderedDict[int, Features | None] = OrderedDict()
 
-    def found(self, query: Features, keys: Distances, nearer: bool, row: int) -> bool:
+    def found(self, query: Sequence[Features], keys: Distances, nearer: bool, row: int) -> bool:
         """Whether the picture of *row* comes first after verification, no other one before it.
 
         Args:
-            query: of the edited picture.
+            query: of the edited picture and its mirror image.
             keys: ``(n,)`` of every picture.
             nearer: whether it came first before.
             row: of the original.
@@ -49,9 +49,9 @@ class Looks:
             return bool(nearer)
         return points.get(row) == best
 
-    def _inliers(self, query: Features, row: int) -> int:
+    def _inliers(self, query: Sequence[Features], row: int) -> int:
         other = self._features(row)
-        return 0 if other is None else geometry.inliers(query, other)
+        return 0 if other is None else geometry.shared(query, other)
 
     def _features(self, row: int) -> Features | None:
         """Of the picture of a row; None where it cannot be read any more."""

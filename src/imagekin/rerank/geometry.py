@@ -8,12 +8,13 @@ the pairs agree with.  Those are the inliers.  All of it is OpenCV's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from imagekin.errors import MissingPackageError
 
@@ -54,6 +55,16 @@ def need() -> None:
         MissingPackageError: OpenCV is not installed.
     """
     _cv2()
+
+
+def both(picture: Image.Image) -> tuple[Features, Features]:
+    """The local features of a picture and of its mirror image, which SIFT takes for another thing."""
+    return features(picture), features(ImageOps.mirror(picture))
+
+
+def shared(query: Sequence[Features], other: Features) -> int:
+    """The most inliers that one of a query's views has."""
+    return max(inliers(view, other) for view in query)
 
 
 def features(picture: Image.Image) -> Features:

@@ -69,7 +69,7 @@ def verified(picture: Image.Image, hits: Sequence[Hit], count: int, *, seconds: 
         seconds: when to stop.
     """
     deadline = time.monotonic() + seconds
-    query = geometry.features(picture)
+    query = geometry.both(picture)
 
     def look(hit: Hit) -> Hit:
         return hit if time.monotonic() > deadline else replace(hit, inliers=matches(query, hit.path))
@@ -79,13 +79,13 @@ def verified(picture: Image.Image, hits: Sequence[Hit], count: int, *, seconds: 
     return sorted([*looked, *hits[count:]], key=_place)
 
 
-def matches(query: Features, path: str) -> int | None:
+def matches(query: Sequence[Features], path: str) -> int | None:
     """Inliers of a picture on disk; None where it cannot be read."""
     try:
         shown = images.load(path, target=2 * geometry.SIDE).image
     except (ImagekinError, MemoryError):
         return None
-    return geometry.inliers(query, geometry.features(shown))
+    return geometry.shared(query, geometry.features(shown))
 
 
 def is_same(inliers: int | None) -> bool:
