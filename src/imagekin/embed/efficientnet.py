@@ -1,9 +1,9 @@
-"""EfficientNet-Lite0 as data: its block table, and its convolutions with the batch norms folded in.
+"""EfficientNet-Lite as data: its block table, and its convolutions with the batch norms folded in.
 
 Source: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (ICML 2019), in the Lite
-variant of TensorFlow's TPU models: no squeeze-and-excitation, ReLU6 for swish, stem and head not scaled.  The published
-weights were trained by TensorFlow, hence batch norm with epsilon 1e-3, ``SAME`` padding, which puts the odd row
-and column at the end, and inputs scaled as x / 127.5 − 1.
+variant of TensorFlow's TPU models: no squeeze-and-excitation, ReLU6 for swish, stem and head not scaled, nor the number
+of the first and the last blocks.  The published weights were trained by TensorFlow, hence batch norm with epsilon 1e-3,
+``SAME`` padding, which puts the odd row and column at the end, and inputs scaled as x / 127.5 − 1.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from imagekin.errors import ModelError
 
-SIDE: Final = 224
 DIM: Final = 1280
 EPSILON: Final = 1e-3
 MIDDLE: Final = 127.5
@@ -33,6 +32,50 @@ BLOCKS: Final = (
     (6, 112, 3, 1, 5),
     (6, 192, 4, 2, 5),
     (6, 320, 1, 1, 3),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How a network is larger than the smallest of its kind.
+
+    Attributes:
+        name: of the network.
+        side: rows and columns of its input.
+        width: factor for the blocks' channels, which are rounded to multiples of 8.
+        depth: factor for their repeats, rounded up.
+    """
+
+    name: str
+    side: int
+    width: float = 1.0
+    depth: float = 1.0
+
+    def channels(self, count: int) -> int:
+        """So many channels, scaled; never by more than a tenth below."""
+        wanted = count * self.width
+        rounded = max(8, int(wanted + 4) // 8 * 8)
+        return rounded if rounded >= 0.9 * wanted else rounded + 8
+
+    def blocks(self) -> list[tuple[int, int, int, int, int]]:
+        """`BLOCKS`, scaled."""
+        last = len(BLOCKS) - 1
+        return [
+            (
+                expansion,
+                self.channels(out),
+                repeats if at in (0, last) else math.ceil(repeats * self.depth),
+                stride,
+                kernel,
+            )
+            for at, (expansion, out, repeats, stride, kernel) in enumerate(BLOCKS)
+        ]
+
+
+LITE: Final = (
+    Scale("efficientnet-lite0", 224),
+    Scale("efficientnet-lite1", 240, 1.0, 1.1),
+    Scale("efficientnet-lite2", 260, 1.1, 1.2),
 )
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -79,7 +122,7 @@ def fold(weight: NDArray[Any], norm: Tensors) -> tuple[NDArray[np.float32], NDAr
     return (weight * scale[:, None, None, None]).astype(np.float32), bias.astype(np.float32)
 
 
-def convolutions(state: Tensors) -> list[Conv]:
+def convolutions(state: Tensors, scale: Scale = LITE[0]) -> list[Conv]:
     """The network's convolutions in the order they run, from the published state dict.
 
     The stem's weight is divided by 127.5, so that its input is x − 127.5.
@@ -87,10 +130,10 @@ def convolutions(state: Tensors) -> list[Conv]:
     Raises:
         ModelError: a tensor is absent or has another shape.
     """
-    reader = _Reader(state)
+    reader = _Reader(state, scale)
     reader.add("_conv_stem", "_bn0", 3, stride=2, shape=(STEM, 3, 3, 3))
     number, channels = 0, STEM
-    for expansion, out, repeats, stride, kernel in BLOCKS:
+    for expansion, out, repeats, stride, kernel in scale.blocks():
         for repeat in range(repeats):
             widths = channels, expansion * channels, out
             reader.block(number, widths, kernel=kernel, stride=stride if repeat == 0 else 1)
@@ -106,10 +149,11 @@ def convolutions(state: Tensors) -> list[Conv]:
 class _Reader:
     """Walks the network, keeping the name and size of the output so far."""
 
-    def __init__(self, state: Tensors) -> None:
+    def __init__(self, state: Tensors, scale: Scale) -> None:
         self.state = state
+        self.network = scale.name
         self.layers: list[Conv] = []
-        self.side = SIDE
+        self.side = scale.side
 
     def block(self, number: int, channels: tuple[int, int, int], *, kernel: int, stride: int) -> None:
         """An inverted residual: expand (unless the factor is 1), depthwise, project; add the input if it fits."""
@@ -148,5 +192,5 @@ class _Reader:
         tensor = self.state.get(name)
         if tensor is None or tensor.shape != shape:
             found = "absent" if tensor is None else f"of shape {tensor.shape}"
-            raise ModelError(f"the weights are not EfficientNet-Lite0's: {name} is {found}, and should be {shape}.")
+            raise ModelError(f"the weights are not those of {self.network}: {name} is {found}, and should be {shape}.")
         return tensor

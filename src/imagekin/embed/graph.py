@@ -20,7 +20,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from imagekin.embed.efficientnet import DIM, MIDDLE, SIDE, Conv
+from imagekin.embed.efficientnet import DIM, LITE, MIDDLE, Conv
 
 Ranges = Mapping[str, Sequence[float]]
 """Smallest and largest value of every output, by name; ``name + "+"`` after a residual is added."""
@@ -38,7 +38,8 @@ _SIGNED: Final = np.int8(0)
 class _Writer:
     """Collects the nodes and constants of a graph; quantised weights have the type and zero point of *weight_zero*."""
 
-    def __init__(self, weight_zero: np.uint8 | np.int8 = _SIGNED) -> None:
+    def __init__(self, side: int, weight_zero: np.uint8 | np.int8 = _SIGNED) -> None:
+        self.side = side
         self.weight_zero = weight_zero
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
@@ -52,7 +53,7 @@ class _Writer:
         return name
 
     def model(self, outputs: Mapping[str, Sequence[int | str]]) -> bytes:
-        pictures = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["n", SIDE, SIDE, 3])
+        pictures = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["n", self.side, self.side, 3])
         results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()]
         graph = helper.make_graph(self.nodes, "imagekin", [pictures], results, list(self.constants.values()))
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("com.microsoft", 1)]
@@ -65,14 +66,15 @@ def output_of(layer: Conv) -> str:
     return f"{layer.name}+" if layer.residual else layer.name
 
 
-def float_graph(layers: Sequence[Conv], *, inner: bool = False) -> bytes:
+def float_graph(layers: Sequence[Conv], *, side: int = LITE[0].side, inner: bool = False) -> bytes:
     """The network in float32.
 
     Args:
         layers: in the order they run.
+        side: rows and columns of the pictures.
         inner: also give every layer's output, for calibration.
     """
-    out = _Writer()
+    out = _Writer(side)
     out.node("Cast", [INPUT], "real", to=TensorProto.FLOAT)
     out.node("Sub", ["real", out.constant("middle", np.float32(MIDDLE))], "shifted")
     out.node("Transpose", ["shifted"], "centred", perm=[0, 3, 1, 2])
@@ -95,19 +97,20 @@ def float_graph(layers: Sequence[Conv], *, inner: bool = False) -> bytes:
     return out.model({OUTPUT: ["n", DIM], **(shapes if inner else {})})
 
 
-def integer_graph(layers: Sequence[Conv], ranges: Ranges, *, unsigned: bool = False) -> bytes:
+def integer_graph(layers: Sequence[Conv], ranges: Ranges, *, side: int = LITE[0].side, unsigned: bool = False) -> bytes:
     """The network in 8-bit integers, from the ranges that its outputs have on real pictures.
 
     Args:
         layers: in the order they run.
         ranges: of every layer's output.
+        side: rows and columns of the pictures, a multiple of 4.
         unsigned: write the same weights as unsigned bytes with zero point 128, for processors that add the products of
             signed and unsigned bytes in 16 bits and would saturate.  The answers are the same.
 
     The first layer reads the picture's bytes with zero point 128 instead of 127.5; the half that is missing is added to
     its bias, which is exact everywhere but at the padded border (an error of half a grey level there).
     """
-    out = _Writer(weight_zero=np.uint8(ZERO_POINT) if unsigned else _SIGNED)
+    out = _Writer(side, weight_zero=np.uint8(ZERO_POINT) if unsigned else _SIGNED)
     results = {layers[0].name: _stem(out, layers[0], _quantum(ranges[layers[0].name]))}
     for layer in layers[1:]:
         result = _convolve(out, layer, results[layer.source], _quantum(ranges[layer.name]))
@@ -148,9 +151,9 @@ def _stem(out: _Writer, stem: Conv, quantum: tuple[float, int]) -> _Quantized:
         cell, pixel = divmod(2 * column + tap, 4)
         weight[column * channels : (column + 1) * channels, 3 * pixel : 3 * pixel + 3, :, cell] = stem.weight[..., tap]
     wide = replace(stem, name="stem.cells", weight=weight, bias=np.tile(bias, 2))
-    out.node("Reshape", [INPUT, out.constant("stem.in", np.array([0, SIDE, SIDE // 4, 12]))], "cells")
+    out.node("Reshape", [INPUT, out.constant("stem.in", np.array([0, out.side, out.side // 4, 12]))], "cells")
     _convolve(out, wide, ("cells", 1.0, ZERO_POINT), quantum, strides=(2, 1))
-    shape = out.constant("stem.out", np.array([0, SIDE // 2, SIDE // 2, channels]))
+    shape = out.constant("stem.out", np.array([0, out.side // 2, out.side // 2, channels]))
     return out.node("Reshape", [wide.name, shape], stem.name), *quantum
 
 

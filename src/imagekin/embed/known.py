@@ -54,6 +54,8 @@ _W: Final = "names"
 
 KNOWN: Final = (
     Known("efficientnet-lite0", 1280, 224, 4.7, "Apache-2.0", PACKAGE, 74.8, _C),
+    Known("efficientnet-lite1", 1280, 240, 5.4, "Apache-2.0", PACKAGE, 76.7, _C),
+    Known("efficientnet-lite2", 1280, 260, 6.1, "Apache-2.0", PACKAGE, 77.5, _C),
     Known("pixels", 193, 8, 0, "", NONE),
     Known("raw", 784, 28, 0, "", NONE),
     Known("colour", 1024, 128, 0, "", NONE),
