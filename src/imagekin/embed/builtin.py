@@ -112,7 +112,6 @@ class EfficientNetLite0(Embedder):
         precision: ``fp32``, ``int8``, or None for what suits the processor (`default_precision`).
         threads: processor threads for one call; None for one a batch, which serves several callers at once best, and
             up to four for a picture alone, somebody's query: two take a third off its time.
-
         device: what it runs on, one of ``devices.NAMES``; None for the best there is, which for int8 is the processor.
 
     Raises:
