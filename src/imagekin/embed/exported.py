@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imagekin.embed.base import Embedder, Recipe
+from imagekin.embed.base import Embedder, Picture, Recipe
 from imagekin.embed.cache import open_or_build
+from imagekin.embed.devices import CPU
+from imagekin.embed.processor import PRECISIONS, saturates
 from imagekin.embed.runtime import open_session, run, run_in_steps
 from imagekin.embed.steps import Steps
 from imagekin.errors import InputError, ModelError
@@ -23,6 +27,8 @@ from imagekin.errors import InputError, ModelError
 if TYPE_CHECKING:
     from imagekin.embed.places import Places
     from imagekin.embed.torch_network import Network
+
+logger = logging.getLogger(__name__)
 
 BUILDER: Final = 1
 """Raise it with every change that alters the vectors; it is part of the fingerprint."""
@@ -32,6 +38,14 @@ RANDOM: Final = "random"
 
 _ABOUT: Final = "imagekin"
 """The name under which an exported file says what it is."""
+
+CALIBRATED: Final = 160
+"""Pictures that int8 is calibrated and judged on."""
+
+_FEWEST: Final = 16
+
+_LEAST: Final = 0.9
+"""Mean cosine to the vectors at fp32, below which int8 is no use."""
 
 _INPUT: Final = "pictures"
 _OUTPUT: Final = "features"
@@ -68,10 +82,12 @@ class ExportedEmbedder(Embedder):
         model: the network's name in its library; one without a tag is pinned to the tag that the library prefers today.
         weights: ``pretrained`` for those of the name's tag, which the library downloads; the path of a
             ``.safetensors`` file; or ``random``, always the same ones, for trials of speed.
-        precision: ``fp32``; None for the default.
+        precision: ``fp32``, the default, or ``int8``, which has to ``learn`` from some of the user's own pictures which
+            ranges to keep; what that costs is measured on others of them, told in the log, and kept in ``loss``.
         threads: processor threads for one call; None for one.
         device: what it runs on, one of ``devices.NAMES``; None for the best there is.
         fingerprint: what the model's must be; then nothing is taken from a pickle, whatever the options say.
+        state: what int8 learned.
         options: ``size`` (rows and columns of the input, or one number for both), ``pooling`` (how places become one
             vector, see the library), and ``trust`` (weights may come from a pickle, read by ``weights_only``).
 
@@ -82,7 +98,7 @@ class ExportedEmbedder(Embedder):
 
     scheme: ClassVar[str]
     batch_size = 8
-    precision = "fp32"
+    loss: Mapping[str, float] | None = None
 
     def __init__(
         self,
@@ -93,25 +109,30 @@ class ExportedEmbedder(Embedder):
         threads: int | None = None,
         device: str | None = None,
         fingerprint: str | None = None,
+        state: bytes | None = None,
         **options: Any,
     ) -> None:
         pinned = self._pinned(model)
         self.name = f"{self.scheme}:{pinned}"
         source, identity = _weights(weights)
         size, pooling, trust = _options(self.name, options)
-        if precision not in (None, "fp32"):
-            raise InputError(f"precision must be fp32 for {self.name}, not {precision!r}.")
+        self.precision = precision or "fp32"
+        if self.precision not in PRECISIONS:
+            raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}.")
+        self.learns = self.precision == "int8"
         # a collection may come from a stranger, whose word for a pickle is not the owner's
         self.asked = Asked(self.name, pinned, source, size, pooling, trust and fingerprint is None)
         self.pinned = {"model": pinned, "weights": None if source == PRETRAINED else str(source), "trust": None}
         asked = [BUILDER, self.name, identity, size, pooling]
         self._key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
-        self._threads = threads
+        self._threads, self._device, self._state = threads, device, state if self.learns else None
         self._session = open_session(self._file(), threads, device)
         about = _about(self.name, self._session)
         self.recipe = _recipe(about["recipe"])
         self.dim, self.notes = int(about["dim"]), dict(about["notes"])
-        self.fingerprint = f"{self.name}/{about['key']}"
+        self.fingerprint = self._exact = f"{self.name}/{about['key']}"
+        if self.learns:
+            self._round(state)
         if fingerprint not in (None, self.fingerprint):
             raise ModelError(
                 f"{self.name} is not the model that made the collection ({fingerprint}) but has other weights or "
@@ -151,6 +172,70 @@ class ExportedEmbedder(Embedder):
         onnx.helper.set_model_props(made, {_ABOUT: json.dumps(about)})
         return bytes(made.SerializeToString())
 
+    def learn(self, pictures: Iterable[Picture]) -> None:
+        """Find the ranges for int8 on three quarters of up to `CALIBRATED` pictures, and the loss on the rest.
+
+        Raises:
+            InputError: they are fewer than 16, or nothing is to be learned at fp32.
+            ModelError: the network cannot be quantised.
+        """
+        if not self.learns:
+            return super().learn(pictures)
+        from imagekin.embed import quantised
+
+        shown = [self.prepare(picture) for picture in islice(pictures, CALIBRATED)]
+        if len(shown) < _FEWEST:
+            raise InputError(
+                f"int8 is calibrated on pictures of your own, {_FEWEST} at least, and {len(shown)} could be read; "
+                "index more of them, or use precision='fp32'."
+            )
+        held = len(shown) // 4
+        parts = [np.stack(shown[at : at + self.batch_size]) for at in range(0, len(shown) - held, self.batch_size)]
+        seen, self._session = np.stack(shown), open_session(self._file(), self._threads)
+        exact = self.embed_prepared(seen)
+        ranges = quantised.calibrate(self._file(), parts)
+        self._round(quantised.packed({"ranges": ranges, "loss": {"cosine": 0, "neighbours": 0, "pictures": held}}))
+        lost = {**quantised.loss(exact, self.embed_prepared(seen), held), "pictures": held}
+        if lost["cosine"] < _LEAST:
+            self._state = None
+            raise ModelError(
+                f"{self.name} does not bear int8: its vectors keep cosine {lost['cosine']:.3f} to fp32 only; use "
+                "precision='fp32'."
+            )
+        self._state, self.loss = quantised.packed({"ranges": ranges, "loss": lost}), lost
+        logger.warning(
+            "%s at int8 keeps cosine %.4f to fp32 and %.0f %% of nearest neighbours, by %d of your pictures",
+            self.name, lost["cosine"], 100 * lost["neighbours"], held,
+        )  # fmt: skip
+
+    def state(self) -> bytes | None:
+        """The ranges that int8 keeps to, and what that cost."""
+        return self._state
+
+    def describe(self) -> dict[str, Any]:
+        """What identifies this embedder, and what int8 costs."""
+        return {**super().describe(), **({"loss": dict(self.loss)} if self.loss else {})}
+
+    def _round(self, state: bytes | None) -> None:
+        """Take the network of bytes into use that *state* makes of that of floats; None: there is none yet."""
+        from imagekin.embed import quantised
+
+        facts = quantised.unpacked(state) if state is not None else {"ranges": {}, "loss": None}
+        key = hashlib.sha256(quantised.packed({"ranges": facts["ranges"]})).hexdigest()[:16]
+        self.fingerprint = f"{self._exact}/int8/{key if state is not None else 'untaught'}"
+        if state is None:
+            return
+        self._state, self.loss, self._ranges = state, facts["loss"], (key, facts["ranges"])
+        self._session = open_session(self._rounded(), self._threads, self._device or CPU)
+
+    def _rounded(self) -> bytes:
+        from imagekin.embed import quantised
+
+        key, ranges = self._ranges
+        form = "-u7" if saturates() else ""
+        start = f"{self.name.replace(':', '-')}-int8{form}"
+        return open_or_build(start, f"{self._key}{key}", lambda: quantised.quantise(self._file(), ranges))
+
     def _embed(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
         return np.asarray(run(self._session, _INPUT, batch, _OUTPUT))
 
@@ -164,7 +249,8 @@ class ExportedEmbedder(Embedder):
 
             from imagekin.embed.places import Places
 
-            self._apart = Places(onnx.load_model_from_string(self._file()), _OUTPUT, threads=self._threads)
+            data = self._rounded() if self.learns else self._file()
+            self._apart = Places(onnx.load_model_from_string(data), _OUTPUT, threads=self._threads)
         return self._apart
 
 

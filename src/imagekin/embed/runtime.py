@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from imagekin.embed import devices
 from imagekin.embed.devices import CPU, Device
-from imagekin.embed.processor import has_bfloat16
+from imagekin.embed.processor import has_bfloat16, saturates
 from imagekin.errors import InputError, ModelError
 
 MAX_THREADS: Final = 256
@@ -83,8 +83,8 @@ def _opened(model: bytes | str | Path, threads: int | None, device: Device) -> A
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what goes wrong is raised, and need not be printed too
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # on x86 without VNNI the fast kernels saturate; the runtime then rewrites the weights of standard operators
-    options.add_session_config_entry("session.x64quantprecision", "1")
+    if saturates():  # the fast kernels would; told so, the runtime rewrites the weights of standard operators
+        options.add_session_config_entry("session.x64quantprecision", "1")
     source, providers = model if isinstance(model, bytes) else str(model), devices.providers(device)
     try:
         # on other devices it prints that it falls back to the processor
