@@ -114,6 +114,7 @@ def test_the_only_variant_there_is_is_taken_unasked(tmp_path: Path) -> None:
         ({"size": 0}, "size must be one number or two"),
         ({"size": (8, 8, 8)}, "size must be one number or two"),
         ({"threads": 0}, "threads must be"),
+        ({"device": "toaster"}, "toaster"),
         ({"output": "nothing"}, "no tensor 'nothing'"),
     ],
 )
@@ -299,6 +300,20 @@ def test_real_numbers_between_resizing_and_the_network(tmp_path: Path) -> None:
     prepared = embedder.prepare(picture)
     assert prepared.dtype == np.float32 and (prepared == 0.5).all()
     check_embedder(lambda: create(model(tmp_path, "dinov3_vit", small(hub.DINOV3))))
+
+
+def test_views_and_the_generalised_mean_work_here_too(tmp_path: Path) -> None:
+    shape: Shape = ("batch_size", 3, "rows", "columns")
+    nodes = [node("Relu", "pixel_values", "last_hidden_state")]
+    hub.network(tmp_path / "model.onnx", nodes, hub.PICTURES, {"last_hidden_state": shape})
+    spec = model(tmp_path, "resnet", {"size": 8, "do_normalize": False})
+    dots = np.zeros((8, 8, 3), np.uint8)
+    dots[0, 0], dots[4] = (255, 0, 0), (0, 0, 255)  # one pixel, and eight
+    mean, gem = create(spec).embed([dots])[0], create(spec, pooling="gem").embed([dots])[0]
+    assert mean[2] / mean[0] == pytest.approx(8) and gem[2] / gem[0] == pytest.approx(2)  # the cube root of 8
+    views = create(spec, views="flip")
+    again = create(views.spec, fingerprint=views.fingerprint)
+    np.testing.assert_array_equal(again.embed([dots]), views.embed([dots]))
 
 
 # -- what is refused -------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,9 @@ def of(spec: str) -> Availability:
         entry = EMBEDDERS[row]
     except UnknownNameError:
         return Availability(False, None, "not in this version")
-    if not entry.installed():
+    local = scheme == "hub" and os.path.isdir(os.path.expanduser(rest))
+    missing = scheme == "hub" and not local and importlib.util.find_spec("huggingface_hub") is None
+    if missing or not entry.installed():
         return Availability(False, _cached(scheme, rest), f'pip install "imagekin[{entry.extra}]"')
     return Availability(True, _cached(scheme, rest))
 

@@ -49,6 +49,8 @@ class HubEmbedder(OnnxEmbedder):
         precision: ``fp32`` or ``int8``, or a variant, instead of *variant*.
         size: rows and columns of the input, or one number for both; None for what the configuration says.
         threads: processor threads for one call; None for one.
+        device: what the pictures' network runs on (``devices.NAMES``), None for the best there is; texts, which come
+            one by one, run on the processor.
         fingerprint: what the model's must be; then nothing is fetched before it is known to be so.
         reading: ``output``, ``cut``, ``pooling`` and ``layout`` as of `OnnxEmbedder`.
 
@@ -68,6 +70,7 @@ class HubEmbedder(OnnxEmbedder):
         precision: str | None = None,
         size: int | Sequence[int] | None = None,
         threads: int | None = None,
+        device: str | None = None,
         fingerprint: str | None = None,
         **reading: Any,
     ) -> None:
@@ -77,7 +80,7 @@ class HubEmbedder(OnnxEmbedder):
             raise InputError(f"a model of the hub has no option {odd[0]!r}; it takes: variant, size, {_LISTED}.")
         files = self._files = open_repository(repository, fetch=fingerprint is None)
         self.pinned = {"repository": files.name}
-        self._threads = threads
+        self._threads, self._device = threads, device
         self._config = files.json("config.json")
         said = _preprocessor(files, self._config)  # before the network, which may take long to come
         self._variants = _wanted(variant, precision)
