@@ -59,6 +59,12 @@ EMBEDDERS: Final = Registry(
         "lbp": Entry("imagekin.embed.descriptors:LocalBinaryPatterns", "classic", "small patterns", _CV_SKIMAGE),
         "gabor": Entry("imagekin.embed.filters:GaborTexture", "classic", "texture, wherever it is", _CV),
         "gist": Entry("imagekin.embed.filters:Gist", "classic", "the layout of a scene", _CV),
+        "faces": Entry(
+            "imagekin.embed.faces:FaceEmbedder",
+            "faces",
+            "whose face it is: the largest one in a picture",
+            ("dlib", "face_recognition_models"),
+        ),
         "bovw": Entry("imagekin.embed.words:BagOfWords", "classic", "a bag of visual words; learns them first", _CV),
         "vlad": Entry(
             "imagekin.embed.words:Vlad",
@@ -202,7 +208,7 @@ def _written(name: str, options: dict[str, Any], embedder: Embedder) -> str:
     if name in SCHEMES:
         name, options = f"{name}:{options[SCHEMES[name]]}", {**options}
         del options[SCHEMES[name.partition(":")[0]]]
-    elif "path" in options:
+    elif name == "onnx" and "path" in options:
         name, options = str(getattr(embedder, "path", options["path"])), {**options}
         del options["path"]
     inside = ", ".join(f"{option}={value!r}" for option, value in sorted(options.items()))

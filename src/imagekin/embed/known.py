@@ -65,6 +65,7 @@ KNOWN: Final = (
     Known("gist", 513, 128, 0, "", NONE),
     Known("bovw", 1025, 96, 0, "", LEARNED),
     Known("vlad", 4097, 96, 0, "", LEARNED),
+    Known("faces", 128, 150, 5.6, "CC0-1.0", PACKAGE),
     Known("timm:vgg16.tv_in1k", 512, 224, 138.4, "BSD-3-Clause", TIMM, 71.6, _C),
     Known("timm:vgg19.tv_in1k", 512, 224, 143.7, "BSD-3-Clause", TIMM, 72.4, _C),
     Known("timm:resnet50.tv_in1k", 2048, 224, 25.6, "BSD-3-Clause", TIMM, 76.1, _C),
