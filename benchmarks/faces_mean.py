@@ -31,7 +31,7 @@ def mean(folder: Path, embedder: faces.FaceEmbedder) -> NDArray[np.float64]:
         except ImageError as error:
             print(f"{path}: {error}")
     print(f"{folder}: {len(chips)} faces")
-    return embedder.raw(np.stack(chips)).mean(axis=0)
+    return np.asarray(embedder.raw(np.stack(chips)).mean(axis=0))
 
 
 if __name__ == "__main__":
