@@ -12,10 +12,11 @@ import onnxruntime
 from PIL import Image
 
 from imagekin.embed.builtin import read_layers
-from imagekin.embed.efficientnet import MIDDLE, SIDE
+from imagekin.embed.efficientnet import LITE, MIDDLE
 from imagekin.embed.graph import float_graph
 from imagekin.types import Vectors
 
+SIDE = LITE[0].side
 PREPROCESSING = 3
 """Nodes at the head of the product's float graph that take bytes: Cast, Sub, Transpose."""
 

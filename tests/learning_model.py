@@ -22,7 +22,7 @@ SIZE = SIDE * SIDE * 3
 class MeanModel(Embedder):
     """Answers with the difference to the mean picture, which is its state: float64 bytes."""
 
-    learns: ClassVar[bool] = True
+    learns = True
     shown: ClassVar[list[int]] = []
     """How many pictures each model that learned was shown."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,8 @@ class Rotated(SqliteStore):
 
     reducer: Reducer = RandomProjection().fit(synthetic_vectors(2))
 
-    def claim(self, embedder: Any) -> None:
-        super().claim(embedder)
+    def claim(self, embedder: Mapping[str, Any], state: bytes | None = None) -> None:
+        super().claim(embedder, state)
         if self.settings().get("reduce") is None and embedder["dim"] == DIM:
             self.reduce(self.reducer)
 
