@@ -284,6 +284,7 @@ def test_records_tell_no_folder_of_a_model(photos: Path, tmp_path: Path) -> None
     assert [record.engine for record in outcome.records] == [f"{path.parent.name}/{path.name}"]
     for file in (tmp_path / "out" / "records").iterdir():
         assert str(tmp_path) not in file.read_text()
+        assert file.name.startswith("models_mine.onnx-")
 
 
 # -- reports -----------------------------------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ class _Run:
         return Record(
             _short(spec), {}, facts, self.outcome.data, versions, depends["machine"],
             date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            key=key(spec, facts, **depends),
+            key=key(_short(spec), facts, spec=spec, **depends),
         )  # fmt: skip
 
     def _measured(self, embedder: Embedder, empty: Record) -> Record:

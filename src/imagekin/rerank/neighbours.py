@@ -17,7 +17,7 @@ from imagekin.types import Vectors
 Order = NDArray[np.int64]
 """Rows of what was found, in their new order ``(n,)``."""
 
-NEAR: Final = 10
+NEAR: Final = 5
 """Neighbours that a query, or a picture, is averaged with."""
 
 POWER: Final = 3.0

@@ -17,9 +17,9 @@ POOL: Final = 300
 """Nearest items that are ordered anew."""
 
 EXPANSIONS: Final[Mapping[str, str]] = {
-    "aqe": "the mean of the query and its 10 nearest",
+    "aqe": "the mean of the query and its 5 nearest",
     "alpha-qe": "their mean weighed by the third power of their similarity",
-    "dba": "each of the 300 nearest averaged with its own neighbours",
+    "dba": "each of the 300 nearest averaged with 5 of them",
 }
 """What ``expand`` may be, and what it means."""
 
