@@ -158,16 +158,12 @@ def test_no_picture_counts_more_than_another() -> None:
     assert len(drawn) == vocabulary.PER_PICTURE + 30
 
 
-def test_learning_stops_when_it_has_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vocabulary, "MOST", 250)
-    seen: list[int] = []
-
-    def described() -> Any:
-        for number in range(10):
-            seen.append(number)
-            yield np.zeros((200, 4), np.float32)
-
-    assert len(vocabulary.sample(described(), 4)) == 300 and seen == [0, 1, 2]
+def test_many_pictures_give_fewer_features_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vocabulary, "MOST", 2000)
+    pictures = [np.full((600, 4), number, np.float32) for number in range(10)]
+    drawn = vocabulary.sample(iter([*pictures, np.full((9, 4), 10, np.float32)]), 4)
+    numbers, counts = np.unique(drawn[:, 0], return_counts=True)
+    assert numbers.tolist() == list(range(11)) and counts.tolist() == [128] * 10 + [9]
 
 
 def test_several_threads_at_once_embed_alike(learned: Embedder) -> None:

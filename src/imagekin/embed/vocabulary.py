@@ -16,8 +16,8 @@ Arrays = dict[str, NDArray[np.float32]]
 Shapes = Mapping[str, tuple[int, ...]]
 
 SEED: Final = 1
-PER_PICTURE: Final = 100
-"""Local features of one picture that are learned from, so that a busy picture counts no more than a plain one."""
+PER_PICTURE: Final = 512
+"""Local features of one picture that are learned from at most; fewer where there are many pictures."""
 
 MOST: Final = 100_000
 """Local features that are learned from in all: 51 MB of SIFT."""
@@ -28,14 +28,20 @@ _PER_WORD: Final = 256
 
 
 def sample(described: Iterable[NDArray[np.float32]], width: int) -> NDArray[np.float32]:
-    """Some local features of each picture, drawn with a seed: ``(n, width)``; stops when there are enough."""
-    random, kept, count = np.random.default_rng(SEED), [np.empty((0, width), np.float32)], 0
+    """Some local features of each picture, drawn with a seed, at most ``MOST``: ``(n, width)``.
+
+    No picture gives more than another that has as many, however many there are: when they become too many, all are
+    halved.
+    """
+    random, kept, most = np.random.default_rng(SEED), [np.empty((0, width), np.float32)], PER_PICTURE
+    count = 0
     for features in described:
-        chosen = features[np.sort(random.permutation(len(features))[:PER_PICTURE])]
-        kept.append(chosen)
-        count += len(chosen)
-        if count >= MOST:
-            break
+        kept.append(features[random.permutation(len(features))[:most]])
+        count += len(kept[-1])
+        while count > MOST and most > 1:
+            most //= 2
+            kept = [each[:most].copy() for each in kept]
+            count = sum(map(len, kept))
     return np.concatenate(kept)
 
 

@@ -55,8 +55,9 @@ class Options:
 def available() -> list[str]:
     """The models that could be measured now without a download: built in, or in a cache, with their packages."""
     ready = [each.name for each in known.KNOWN if str(availability.of(each.name)) == availability.READY]
-    extra = [name for name in embed.EMBEDDERS if name not in embed.SCHEMES and name not in (*ready, *_NAMELESS)]
-    return ready + [name for name in extra if availability.of(name).installed]
+    extra = [name for name in embed.EMBEDDERS if name not in embed.SCHEMES and name not in ready]
+    found = ready + [name for name in extra if availability.of(name).installed]
+    return [name for name in found if name not in _NAMELESS]
 
 
 _NAMELESS: Final = ("onnx", "faces")
