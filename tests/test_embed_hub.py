@@ -12,7 +12,9 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
+from PIL import Image
 
+import imagekin
 from imagekin.embed import create
 from imagekin.errors import ImagekinError, InputError, ModelError, UnsupportedError
 from imagekin.testing.embedders import check_embedder, synthetic_picture
@@ -300,6 +302,19 @@ def test_real_numbers_between_resizing_and_the_network(tmp_path: Path) -> None:
     prepared = embedder.prepare(picture)
     assert prepared.dtype == np.float32 and (prepared == 0.5).all()
     check_embedder(lambda: create(model(tmp_path, "dinov3_vit", small(hub.DINOV3))))
+
+
+def test_real_numbers_go_through_a_collection(tmp_path: Path) -> None:
+    hub.tokens(tmp_path / "model" / "model.onnx", {"last_hidden_state": ("batch_size", "tokens", 3)})
+    spec = model(tmp_path / "model", "dinov3_vit", small(hub.DINOV3))
+    (tmp_path / "pictures").mkdir()
+    for number in range(3):
+        Image.fromarray(synthetic_picture(number), "RGB").save(tmp_path / "pictures" / f"{number}.png")
+    with imagekin.open(tmp_path / "c", model=spec) as collection:
+        assert collection.index(tmp_path / "pictures").added == 3
+    with imagekin.open(tmp_path / "c") as collection:  # by the spec and the fingerprint that it keeps
+        (hit,) = collection.search(tmp_path / "pictures" / "2.png", k=1)
+        assert hit.distance == pytest.approx(0, abs=1e-6) and hit.path.endswith("2.png")
 
 
 def test_views_and_the_generalised_mean_work_here_too(tmp_path: Path) -> None:
