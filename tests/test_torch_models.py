@@ -14,7 +14,7 @@ import pytest
 
 import imagekin
 from imagekin import embed
-from imagekin.embed.exported import Asked
+from imagekin.embed.asked import Asked
 from imagekin.errors import InputError, ModelError, UnknownNameError
 from tests.photographs import save
 from tests.torch_networks import lively, need, pictures, saved, unit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import importlib.util
 import os
@@ -128,6 +129,19 @@ def explained() -> dict[str, str]:
 def has_openvino() -> bool:
     """Whether OpenVINO is installed; imports nothing."""
     return importlib.util.find_spec("openvino") is not None
+
+
+@functools.cache
+def cards() -> int:
+    """How many of NVIDIA's cards the driver finds, without loading anything but the driver."""
+    for name in ("libcuda.so.1", "nvcuda.dll"):
+        try:
+            driver, found = ctypes.CDLL(name), ctypes.c_int(0)
+            if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(found)) == 0:
+                return found.value
+        except (OSError, AttributeError):
+            continue
+    return 0
 
 
 @functools.cache

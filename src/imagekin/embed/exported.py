@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import logging
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imagekin.embed.asked import PRETRAINED, RANDOM, Asked, of_options, of_weights
 from imagekin.embed.base import Embedder, Picture, Recipe
 from imagekin.embed.cache import open_or_build
-from imagekin.embed.devices import CPU
+from imagekin.embed.devices import AUTO, CPU, cards, parse
 from imagekin.embed.processor import PRECISIONS, saturates
 from imagekin.embed.runtime import open_session, run, run_in_steps
 from imagekin.embed.steps import Steps
@@ -33,9 +35,6 @@ logger = logging.getLogger(__name__)
 BUILDER: Final = 1
 """Raise it with every change that alters the vectors; it is part of the fingerprint."""
 
-PRETRAINED: Final = "pretrained"
-RANDOM: Final = "random"
-
 _ABOUT: Final = "imagekin"
 """The name under which an exported file says what it is."""
 
@@ -44,32 +43,14 @@ CALIBRATED: Final = 160
 
 _FEWEST: Final = 16
 
+_LARGE: Final = 128
+"""Pictures of a batch for a graphics card."""
+
 _LEAST: Final = 0.9
 """Mean cosine to the vectors at fp32, below which int8 is no use."""
 
 _INPUT: Final = "pictures"
 _OUTPUT: Final = "features"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Which network, and what is wanted of it.
-
-    Attributes:
-        name: its full name, with its library's, for messages.
-        model: its name in its library, with its tag.
-        weights: ``pretrained``, ``random``, or a file's absolute path.
-        size: rows and columns of the input; None for its own.
-        pooling: how places become one vector; None for its own way.
-        trust: whether weights may come from a pickle.
-    """
-
-    name: str
-    model: str
-    weights: str | Path = PRETRAINED
-    size: tuple[int, int] | None = None
-    pooling: str | None = None
-    trust: bool = False
 
 
 class ExportedEmbedder(Embedder):
@@ -114,8 +95,8 @@ class ExportedEmbedder(Embedder):
     ) -> None:
         pinned = self._pinned(model)
         self.name = f"{self.scheme}:{pinned}"
-        source, identity = _weights(weights)
-        size, pooling, trust = _options(self.name, options)
+        source, identity = of_weights(weights)
+        size, pooling, trust = of_options(self.name, options)
         self.precision = precision or "fp32"
         if self.precision not in PRECISIONS:
             raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}.")
@@ -126,7 +107,7 @@ class ExportedEmbedder(Embedder):
         asked = [BUILDER, self.name, identity, size, pooling]
         self._key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
         self._threads, self._device, self._state = threads, device, state if self.learns else None
-        self._session = open_session(self._file(), threads, device)
+        self._session = self._opened()
         about = _about(self.name, self._session)
         self.recipe = _recipe(about["recipe"])
         self.dim, self.notes = int(about["dim"]), dict(about["notes"])
@@ -154,17 +135,50 @@ class ExportedEmbedder(Embedder):
         start = "random-" if self.asked.weights == RANDOM else ""
         return open_or_build(start + re.sub(r"[^\w.-]", "-", self.name), self._key, self._exported)
 
+    def _opened(self) -> Any:
+        """The network of floats on its device; on a card of NVIDIA's by PyTorch, which is here for it."""
+        wanted = parse(self._device)
+        card = wanted.kind in (AUTO, "cuda") and not self.learns and wanted.index < cards()
+        if not card or importlib.util.find_spec("torch") is None:
+            return open_session(self._file(), self._threads, self._device)
+        from imagekin.embed.quickest import Quickest
+
+        self.batch_size = _LARGE
+        data, forced = self._file(), wanted.kind == "cuda"
+        session = open_session(data, self._threads)
+        key = _about(self.name, session)["key"]
+        both = ("onnxruntime", "torch")
+        return Quickest(session, lambda: self._on_card(wanted.index, key), data, libraries=both, forced=forced)
+
+    def _on_card(self, index: int, key: str) -> Any:
+        """The network in PyTorch, whose weights have to be those of the exported one."""
+        from imagekin.embed.torch_network import whole
+        from imagekin.embed.torch_run import TorchRun
+
+        network = self._network(self.asked)
+        if self._named(whole(network), asdict(network.recipe)) != key:
+            raise ModelError(
+                f"{self.name} has other weights now than those that were exported; empty the cache folder."
+            )
+        return TorchRun(network, f"cuda:{index}")
+
+    def _named(self, module: Any, recipe: Mapping[str, Any]) -> str:
+        """What tells the network's vectors from others'."""
+        from imagekin.embed.torch_network import digest
+
+        facts = [BUILDER, digest(module), recipe, self.asked.pooling]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
     def _exported(self) -> bytes:
         import onnx
 
-        from imagekin.embed.torch_network import digest, export, whole
+        from imagekin.embed.torch_network import export, whole
 
         network = self._network(self.asked)
         module, recipe = whole(network), asdict(network.recipe)
         size = (network.recipe.height, network.recipe.width)
         data, deviation, dim = export(module, size)
-        facts = [BUILDER, digest(module), recipe, self.asked.pooling]
-        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        key = self._named(module, recipe)
         parameters = sum(parameter.numel() for parameter in module.parameters())
         notes = {"deviation": deviation, "parameters": parameters, **network.notes}
         about = {"key": key, "dim": dim, "recipe": recipe, "notes": notes}
@@ -252,36 +266,6 @@ class ExportedEmbedder(Embedder):
             data = self._rounded() if self.learns else self._file()
             self._apart = Places(onnx.load_model_from_string(data), _OUTPUT, threads=self._threads)
         return self._apart
-
-
-def _weights(weights: str | Path) -> tuple[str | Path, str]:
-    """The option in full, and what tells these weights from others."""
-    if weights in (PRETRAINED, RANDOM):
-        return str(weights), str(weights)
-    from imagekin.embed.torch_weights import absolute, file_digest
-
-    path = absolute(weights)
-    return path, file_digest(path)
-
-
-def _options(name: str, options: Mapping[str, Any]) -> tuple[tuple[int, int] | None, str | None, bool]:
-    """Size, pooling and trust, checked."""
-    known = ("size", "pooling", "trust")
-    for option in options:
-        if option not in known:
-            raise InputError(f"{name} has no option {option!r}; it takes: {', '.join(('weights', *known))}.")
-    size, pooling, trust = options.get("size"), options.get("pooling"), options.get("trust", False)
-    sides = (size, size) if isinstance(size, int) else size
-    whole = sides is None or (isinstance(sides, Sequence) and len(sides) == 2 and all(map(_is_side, sides)))
-    if not whole:
-        raise InputError(f"size must be one whole number or two (rows, columns), not {size!r}.")
-    if not isinstance(trust, bool) or not isinstance(pooling, str | None):
-        raise InputError(f"trust must be True or False and pooling a word, not {trust!r} and {pooling!r}.")
-    return None if sides is None else (sides[0], sides[1]), pooling, trust
-
-
-def _is_side(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 4096
 
 
 def _about(name: str, session: Any) -> dict[str, Any]:

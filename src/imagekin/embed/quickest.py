@@ -8,7 +8,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,13 +46,23 @@ class Quickest:
         session: ONNX Runtime's.
         other: opens the network in the other library.
         model: the network's bytes.
+        libraries: packages whose versions the verdict depends on.
         forced: take the other for all, without a trial.
     """
 
-    def __init__(self, session: Any, other: Callable[[], Any], model: bytes, *, forced: bool = False) -> None:
+    def __init__(
+        self,
+        session: Any,
+        other: Callable[[], Any],
+        model: bytes,
+        *,
+        libraries: Sequence[str] = ("onnxruntime", "openvino"),
+        forced: bool = False,
+    ) -> None:
         self._session = session
         self._open = other
         self._model = model
+        self._libraries = libraries
         self._lock = threading.Lock()
         self._decided = forced
         self._chosen: Any = other() if forced else session
@@ -74,7 +84,7 @@ class Quickest:
             if self._decided:
                 return
             try:
-                path = _place(self._model)
+                path = _place(self._model, self._libraries)
                 if (before := _remembered(path)) is not False:
                     other = self._open()
                     self._chosen = other if before or self._tried(other, outputs, path) else self._session
@@ -97,7 +107,9 @@ class Quickest:
                 seconds[who][turn] = time.perf_counter() - begun
         gain = min(seconds[0]) / min(seconds[1])
         better = gain >= GAIN and alike >= LIKENESS
-        logger.info("OpenVINO is %.2f times as fast, cosine %.5f: %s", gain, alike, "taken" if better else "left")
+        logger.info(
+            "%s is %.2f times as fast, cosine %.5f: %s", self._libraries[-1], gain, alike, "taken" if better else "left"
+        )
         facts = {"better": better, "gain": round(gain, 3), "likeness": round(alike, 6)}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,9 +119,9 @@ class Quickest:
         return better
 
 
-def _place(model: bytes) -> Path:
+def _place(model: bytes, libraries: Sequence[str]) -> Path:
     """Where the verdict on a network is kept, for this processor and these versions of the libraries."""
-    versions = [importlib.metadata.version(name) for name in ("onnxruntime", "openvino")]
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in libraries]
     key = hashlib.sha256(json.dumps([*versions, cores(), processor_name()]).encode() + hashlib.sha256(model).digest())
     return cache_folder() / "devices" / f"{key.hexdigest()[:24]}.json"
 

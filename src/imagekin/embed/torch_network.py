@@ -62,11 +62,12 @@ class Whole(torch.nn.Module):  # type: ignore[misc]
         shift = -torch.tensor(network.mean, dtype=torch.float64) / std
         self.register_buffer("factor", (1 / 255 / std).float().reshape(1, -1, 1, 1))
         self.register_buffer("shift", shift.float().reshape(1, -1, 1, 1))
+        self.dtype: Any = None  # of the network, where it has been moved to a shorter one than that of the scaling
 
     def forward(self, pictures: Any) -> Any:
         """Bytes to vectors, which are not normalised."""
         scaled = pictures.permute(0, 3, 1, 2).to(self.factor.dtype) * self.factor + self.shift
-        answer = self.network(scaled)
+        answer = self.network(scaled if self.dtype is None else scaled.to(self.dtype))
         return answer.mean((2, 3)) if answer.ndim == 4 else answer
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from imagekin.embed import torch_weights
-from imagekin.embed.exported import PRETRAINED, Asked, ExportedEmbedder
+from imagekin.embed.asked import PRETRAINED, Asked
+from imagekin.embed.exported import ExportedEmbedder
 from imagekin.embed.steps import Steps
 from imagekin.errors import InputError, ModelError, UnknownNameError
 

@@ -1,0 +1,64 @@
+"""What is asked of a library of networks: which one, with whose weights, and how its answer is to be made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from imagekin.errors import InputError
+
+PRETRAINED: Final = "pretrained"
+RANDOM: Final = "random"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which network, and what is wanted of it.
+
+    Attributes:
+        name: its full name, with its library's, for messages.
+        model: its name in its library, with its tag.
+        weights: ``pretrained``, ``random``, or a file's absolute path.
+        size: rows and columns of the input; None for its own.
+        pooling: how places become one vector; None for its own way.
+        trust: whether weights may come from a pickle.
+    """
+
+    name: str
+    model: str
+    weights: str | Path = PRETRAINED
+    size: tuple[int, int] | None = None
+    pooling: str | None = None
+    trust: bool = False
+
+
+def of_weights(weights: str | Path) -> tuple[str | Path, str]:
+    """The option in full, and what tells these weights from others."""
+    if weights in (PRETRAINED, RANDOM):
+        return str(weights), str(weights)
+    from imagekin.embed.torch_weights import absolute, file_digest
+
+    path = absolute(weights)
+    return path, file_digest(path)
+
+
+def of_options(name: str, options: Mapping[str, Any]) -> tuple[tuple[int, int] | None, str | None, bool]:
+    """Size, pooling and trust, checked."""
+    known = ("size", "pooling", "trust")
+    for option in options:
+        if option not in known:
+            raise InputError(f"{name} has no option {option!r}; it takes: {', '.join(('weights', *known))}.")
+    size, pooling, trust = options.get("size"), options.get("pooling"), options.get("trust", False)
+    sides = (size, size) if isinstance(size, int) else size
+    whole = sides is None or (isinstance(sides, Sequence) and len(sides) == 2 and all(map(_is_side, sides)))
+    if not whole:
+        raise InputError(f"size must be one whole number or two (rows, columns), not {size!r}.")
+    if not isinstance(trust, bool) or not isinstance(pooling, str | None):
+        raise InputError(f"trust must be True or False and pooling a word, not {trust!r} and {pooling!r}.")
+    return None if sides is None else (sides[0], sides[1]), pooling, trust
+
+
+def _is_side(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 4096
