@@ -64,6 +64,17 @@ def test_a_folders_path_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         create("hub")
 
 
+def test_a_folder_with_brackets(tmp_path: Path) -> None:
+    folder = hub.clip(tmp_path / "models (2)" / "clip (1)")
+    embedder = create(str(folder))
+    assert embedder.spec == f"hub:{folder}" and create(embedder.spec).fingerprint == embedder.fingerprint
+    small = create(f"hub:{folder}(variant='quantized', size=[4, 4])")
+    assert small.precision == "int8" and small.input_size == (4, 4)
+    assert create(small.spec, precision="int8").fingerprint == small.fingerprint
+    with pytest.raises(InputError, match="does not name a model"):
+        create(f"hub:{folder}(1)")
+
+
 def test_the_same_model_again(tmp_path: Path) -> None:
     spec = str(hub.clip(tmp_path / "clip"))
     first = create(spec, precision="int8")

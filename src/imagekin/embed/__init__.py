@@ -181,7 +181,7 @@ def _made(name: str, make: Any, arguments: Mapping[str, Any]) -> Embedder:
 
 
 def parse(spec: str) -> tuple[str, dict[str, Any]]:
-    """The name or path in *spec*, and the options in its brackets.
+    """The name or path in *spec*, and the options in its brackets; a path may have brackets too.
 
     Raises:
         InputError: what is in the brackets is not ``option=literal, …``.
@@ -191,16 +191,34 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
     at = end + len(".onnx") if end >= 0 else spec.find("(")
     if not spec.endswith(")") or at < 0:
         return spec, {}
-    name, inside = spec[:at], spec[at + 1 :]
+    for _ in range(_BRACKETS):
+        options = _options(spec[at + 1 :])
+        if options is not None:
+            return spec[:at].strip(), options
+        at = spec.find("(", at + 1)
+        if at < 0:
+            break
+    if os.path.isdir(os.path.expanduser(spec.removeprefix("hub:"))):
+        return spec, {}
+    raise InputError(f"{spec!r} does not name a model; write options like: model.onnx(cut=1, mode='squash').")
+
+
+_BRACKETS: Final = 8
+"""Opening brackets that are tried."""
+
+
+def _options(inside: str) -> dict[str, Any] | None:
+    """What stands within brackets, the closing one included; None if it is not options."""
     import ast
 
     try:
         call = ast.parse(f"f({inside}", mode="eval").body
-        if isinstance(call, ast.Call) and not call.args and all(word.arg for word in call.keywords):
-            return name.strip(), {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+        plain = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.args
+        if isinstance(call, ast.Call) and plain and all(word.arg for word in call.keywords):
+            return {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         pass
-    raise InputError(f"{spec!r} does not name a model; write options like: model.onnx(cut=1, mode='squash').")
+    return None
 
 
 def _written(name: str, options: dict[str, Any], embedder: Embedder) -> str:
