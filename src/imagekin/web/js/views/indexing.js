@@ -9,6 +9,7 @@ export const title = "Indexing";
 export const styles = ["indexing.css"];
 const PAGE = 100;
 const DID = [["added", "added"], ["updated", "updated"], ["reused", "known by content"], ["unchanged", "unchanged"], ["relabelled", "relabelled"],
+  ["completed", "by further models"],
   ["removed", "removed"], ["missing", "missing"], ["returned", "back"], ["skipped_count", "skipped"]];
 let view = null;
 
