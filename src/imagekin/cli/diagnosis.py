@@ -48,12 +48,15 @@ def collection(settings: Settings) -> dict[str, Any]:
 
 
 def _state(photos: Collection) -> dict[str, Any]:
+    from imagekin.cli import output
+
     info = photos.info()
-    model = info["embedder"]
+    model, several = info["embedder"], output.models(info.get("models") or [])
     return {
         "location": info["location"],
         "images": info["images"],
         "model": f"{model['name']} {model['precision']}".strip() if model else "none yet",
+        **({"models": several} if several else {}),
         "engine": f"{info['serving']}, because {info['reason']}" if "serving" in info else info["engine"],
     }
 

@@ -43,6 +43,7 @@ _COUNTS: Final = (
     "missing",
     "returned",
 )
+_SAID: Final = {"completed": "embedded by further models"}
 
 
 def say(lines: Iterable[str]) -> None:
@@ -124,7 +125,7 @@ def facts(info: Mapping[str, Any]) -> dict[str, object]:
         "missing": f"{info['missing']:,} (their drive or folder is absent)" if info["missing"] else 0,
         "skipped": f"{info['skipped']:,} (see imagekin info --skipped)" if info["skipped"] else 0,
         "model": f"{named}, {model['dim']:,} numbers an image" if model else named,
-        "models": _models(info.get("models") or []),
+        "models": models(info.get("models") or []),
         "reduced": reduction(info) if info.get("reduce") else 0,
         "engine": f"{info['serving']}, because {info['reason']}" if "serving" in info else info["engine"],
         "on disk": f"{megabytes(info['database_bytes'])}, and {megabytes(info.get('cache_bytes', 0))} of caches",
@@ -133,7 +134,7 @@ def facts(info: Mapping[str, Any]) -> dict[str, object]:
     return {name: value for name, value in shown.items() if value not in (0, []) or name in ("images", "folders")}
 
 
-def _models(models: Sequence[Mapping[str, Any]]) -> list[str]:
+def models(models: Sequence[Mapping[str, Any]]) -> list[str]:
     """Each model of a collection that has several, with the images that it has vectors of."""
     named = (f"{each['name']} {each['precision'] or ''}".strip() for each in models)
     told = zip(named, models, strict=True)
@@ -182,7 +183,7 @@ def report(done: Report, images: int) -> Iterator[str]:
 
 def summary(done: Report) -> Iterator[str]:
     """The counts of a run in one line."""
-    counts = [f"{getattr(done, name):,} {name}" for name in _COUNTS if getattr(done, name)]
+    counts = [f"{getattr(done, name):,} {_SAID.get(name, name)}" for name in _COUNTS if getattr(done, name)]
     counts += [f"{len(done.skipped):,} skipped"] if done.skipped else []
     embedded = done.added + done.updated + done.completed
     rate = f" ({embedded / done.seconds:,.0f} images/s)" if embedded and done.seconds > 0 else ""

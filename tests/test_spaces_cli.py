@@ -1,0 +1,80 @@
+"""Several models of one collection on the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from imagekin.cli.app import app
+from tests.pictures import folder
+
+OTHER = "pixels(side=4)"
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run a command on a collection of six pictures and two models."""
+
+    def invoke(*arguments: object, **options: Any) -> Result:
+        return CliRunner().invoke(app, ["-c", str(tmp_path / "c"), *map(str, arguments)], **options)
+
+    root = folder(tmp_path / "p", [f"{name}/{number}.png" for name in "ab" for number in range(3)])
+    assert invoke("index", root, "--model", "pixels").exit_code == 0
+    added = invoke("index", "--model", OTHER)
+    assert "6 unchanged, 6 embedded by further models" in added.output and added.exit_code == 0
+    return invoke
+
+
+def test_a_model_is_chosen_by_every_command_that_looks_at_vectors(run: Run, tmp_path: Path) -> None:
+    picture = tmp_path / "p/a/0.png"
+    hits = [json.loads(run("search", picture, "--json", *chosen).output) for chosen in ([], ["--model", OTHER])]
+    assert [len(each) for each in hits] == [6, 6] and hits[0][0]["id"] == hits[1][0]["id"] == 1
+    assert [hit["distance"] for hit in hits[0]] != [hit["distance"] for hit in hits[1]]
+    assert json.loads(run("info", "--json", "--model", OTHER).output)["embedder"]["dim"] == 49
+    assert f", {OTHER}, cosine" in run("evaluate", "--model", OTHER, "--k", "1").output
+    assert run("map", "--model", OTHER, "--out", tmp_path / "map.npz").exit_code == 0
+    assert run("export", tmp_path / "out.csv", "--vectors", "--model", OTHER).exit_code == 0
+    assert len((tmp_path / "out.csv").read_text().splitlines()[1].split(",")) > 49
+    assert run("compare", picture, tmp_path / "p/b/2.png", "--model", OTHER).exit_code == 0
+    absent = run("search", picture, "--model", "pixels(side=2)")
+    assert absent.exit_code != 0 and f"only those of pixels and {OTHER}" in absent.output
+    assert "index --model 'pixels(side=2)'" in absent.output
+
+
+def test_models_are_listed_where_there_are_several(run: Run, tmp_path: Path) -> None:
+    for command in ("info", "doctor"):
+        lines = [" ".join(line.split()) for line in run(command).output.splitlines()]
+        assert "pixels, 193 numbers, 6 images" in lines
+        assert f"{OTHER}, 49 numbers, 6 images" in lines
+    assert run("remove", "--model", OTHER, "-y").exit_code == 0
+    assert "models\n" not in run("info").output
+
+
+def test_models_are_fused(run: Run, tmp_path: Path) -> None:
+    picture = tmp_path / "p/a/0.png"
+    found = run("search", picture, "--fuse", f"pixels,{OTHER}:0.5", "--fuse-by", "score", "-k", "4", "--json")
+    hits = json.loads(found.output)
+    assert len(hits) == 4 and hits[0]["id"] == 1
+    wrong = run("search", picture, "--fuse-by", "rank")
+    assert wrong.exit_code != 0 and "name them with --fuse" in wrong.output
+    alone = run("search", picture, "--fuse", "pixels")
+    assert alone.exit_code != 0 and "at least two models" in alone.output
+
+
+def test_a_model_is_taken_out_after_asking(run: Run) -> None:
+    asked = run("remove", "--model", OTHER, input="n\n")
+    assert asked.exit_code == 1 and "6 pictures" in asked.output
+    assert run("remove", "--model", OTHER, "1").exit_code == 2
+    done = run("remove", "--model", OTHER, "-y", "--json")
+    assert json.loads(done.output) == {"removed": 6}
+    again = run("remove", "--model", OTHER, "-y")
+    assert again.exit_code == 1 and "has no vectors of" in again.output
+    first = run("remove", "--model", "pixels", "-y")
+    assert first.exit_code == 1 and "is the first model" in first.output
+    assert "6 images" in run("index").output
