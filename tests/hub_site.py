@@ -183,6 +183,8 @@ def use(site: Site, tmp_path: Path, patch: pytest.MonkeyPatch) -> Path:
     patch.setenv("HF_HUB_CACHE", str(cache))
     patch.setenv("IMAGEKIN_CACHE", str(tmp_path / "own-cache"))
     patch.delenv("HF_HUB_OFFLINE", raising=False)
+    for name in ("NO_PROXY", "no_proxy"):
+        patch.setenv(name, "127.0.0.1,localhost")
     patch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY", True)  # as imagekin does before its import
     patch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)  # between two tries
     return cache
