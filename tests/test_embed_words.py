@@ -143,7 +143,7 @@ def test_a_vocabulary_of_anybody_is_checked_before_it_is_used() -> None:
         ("bovw(feature='surf')", "feature must be one of sift, orb; not 'surf'"),
         ("bovw(feature='orb', places='dense')", "places must be one of corners; not 'dense'"),
         ("bovw(words=1)", "words must be a whole number from 2 to 65536, not 1"),
-        ("vlad(words=2000)", "at most 1,024 words"),
+        ("vlad(words=2000)", "words must be a whole number from 2 to 1024, not 2000"),
         ("vlad(side=8)", "side must be a whole number from 32 to 1024, not 8"),
     ],
 )

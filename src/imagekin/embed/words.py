@@ -20,28 +20,46 @@ _REDUCED: Final = 64
 
 
 class VisualWords(Descriptor):
-    """What bag of words and VLAD share: local features, and a vocabulary that is learned, kept and read again."""
+    """What bag of words and VLAD share: local features, and a vocabulary that is learned, kept and read again.
+
+    Args:
+        feature: ``sift`` or ``orb``.
+        places: ``dense`` looks everywhere (SIFT's default), ``corners`` where the detector finds something (ORB's).
+        words: of the vocabulary; None for 1,024 in a bag and 64 in VLAD.
+        side: the picture's rows and columns; None for 96, or 256 with corners.
+        state: a vocabulary that ``state()`` gave.
+
+    Raises:
+        InputError: an option is out of range.
+        ModelError: *state* is no vocabulary of such words.
+    """
 
     learns = True
     blank = True
     batch_size = 8
     _kind: ClassVar[str]
+    _default: ClassVar[int]
+    _most: ClassVar[int]
 
-    def __init__(self, *, feature: str, places: str | None, words: int, side: int | None, state: bytes | None) -> None:
+    def __init__(
+        self,
+        *,
+        feature: str = "sift",
+        places: str | None = None,
+        words: int | None = None,
+        side: int | None = None,
+        state: bytes | None = None,
+    ) -> None:
         self._feature = one_of("feature", feature, tuple(local.FEATURES))
         self._places = one_of("places", places or local.PLACES[feature][0], local.PLACES[feature])
-        self._words = whole_number("words", words, 2, 65_536)
-        self._side = whole_number("side", side or local.SIDES[self._places], 32, 1024)
-        self.recipe = Recipe(self._side, self._side, mode="squash")
+        self._words = whole_number("words", self._default if words is None else words, 2, self._most)
+        pixels = whole_number("side", local.SIDES[self._places] if side is None else side, 32, 1024)
+        self.recipe = Recipe(pixels, pixels, mode="squash")
         self._named(self._kind, feature=feature, places=places, words=words, side=side)
-        self._head = {
-            "model": self._kind,
-            "feature": feature,
-            "places": self._places,
-            "words": words,
-            "side": self._side,
-        }
-        self._untaught = self.fingerprint
+        self._head = {"feature": feature, "places": self._places, "words": self._words, "side": pixels}
+        self._head["model"] = self._kind
+        self.fingerprint = self._untaught = f"{self._kind}/1/{feature},{self._places},{self._words},{pixels}"
+        self.dim = self._length() + 1
         self._arrays: vocabulary.Arrays = {}
         if state is not None:
             self._take(vocabulary.unpack(state, self._head, self._shapes()))
@@ -73,6 +91,10 @@ class VisualWords(Descriptor):
         return self._summed(found) if len(found) else np.zeros(self.dim - 1, np.float32)
 
     @abstractmethod
+    def _length(self) -> int:
+        """Numbers that ``_summed`` gives."""
+
+    @abstractmethod
     def _shapes(self) -> vocabulary.Shapes:
         """The arrays of a vocabulary, by name."""
 
@@ -90,32 +112,12 @@ class BagOfWords(VisualWords):
 
     Source: Sivic and Zisserman, "Video Google" (ICCV 2003), and Csurka et al., "Visual Categorization with Bags of
     Keypoints" (2004).  Words are not weighed by how rare they are: on pictures of objects that gained nothing.
-
-    Args:
-        feature: ``sift`` or ``orb``.
-        places: ``dense`` looks everywhere (SIFT's default), ``corners`` where the detector finds something (ORB's).
-        words: of the vocabulary.
-        side: the picture's rows and columns; None for 96, or 256 with corners.
-        state: a vocabulary that ``state()`` gave.
-
-    Raises:
-        InputError: an option is out of range.
-        ModelError: *state* is no vocabulary of such words.
     """
 
-    _kind = "bovw"
+    _kind, _default, _most = "bovw", 1024, 65_536
 
-    def __init__(
-        self,
-        *,
-        feature: str = "sift",
-        places: str | None = None,
-        words: int = 1024,
-        side: int | None = None,
-        state: bytes | None = None,
-    ) -> None:
-        super().__init__(feature=feature, places=places, words=words, side=side, state=state)
-        self.dim = words + 1
+    def _length(self) -> int:
+        return self._words
 
     def _shapes(self) -> vocabulary.Shapes:
         return {"words": (self._words, local.FEATURES[self._feature])}
@@ -129,39 +131,17 @@ class BagOfWords(VisualWords):
 
 
 class Vlad(VisualWords):
-    """How local features lie around their nearest words: the sum of the differences, word by word.
+    """How local features lie around their nearest words: the sum of the differences, word by word, 64 numbers each.
 
     Source: Jégou et al., "Aggregating Local Descriptors into a Compact Image Representation" (CVPR 2010), with features
-    reduced by FAISS's PCA, each word's sum scaled to length 1 (Arandjelović and Zisserman, "All About VLAD",
-    CVPR 2013), and square roots in place of the numbers.
-
-    Args:
-        feature: ``sift`` or ``orb``.
-        places: ``dense`` looks everywhere (SIFT's default), ``corners`` where the detector finds something (ORB's).
-        words: of the vocabulary; each adds 64 numbers to the vector.
-        side: the picture's rows and columns; None for 96, or 256 with corners.
-        state: a vocabulary that ``state()`` gave.
-
-    Raises:
-        InputError: an option is out of range.
-        ModelError: *state* is no vocabulary of such words.
+    reduced by FAISS's PCA, each word's sum scaled to length 1 (Arandjelović and Zisserman, "All About VLAD", CVPR
+    2013), and square roots in place of the numbers.
     """
 
-    _kind = "vlad"
+    _kind, _default, _most = "vlad", 64, 1024
 
-    def __init__(
-        self,
-        *,
-        feature: str = "sift",
-        places: str | None = None,
-        words: int = 64,
-        side: int | None = None,
-        state: bytes | None = None,
-    ) -> None:
-        super().__init__(feature=feature, places=places, words=words, side=side, state=state)
-        if words > 1024:
-            raise InputError(f"VLAD takes at most 1,024 words, which make a vector of 65,537 numbers, not {words:,}.")
-        self.dim = words * _REDUCED + 1
+    def _length(self) -> int:
+        return self._words * _REDUCED
 
     def _shapes(self) -> vocabulary.Shapes:
         width = local.FEATURES[self._feature]
