@@ -23,8 +23,8 @@ MOST: Final = 100_000
 """Local features that are learned from in all: 51 MB of SIFT."""
 
 _MARK: Final = b"imagekin vocabulary 1\n"
-_ROUNDS: Final = 20
-_PER_WORD: Final = 256
+_ROUNDS: Final = 15
+_PER_WORD: Final = 64
 
 
 def sample(described: Iterable[NDArray[np.float32]], width: int) -> NDArray[np.float32]:
@@ -53,11 +53,15 @@ def cluster(features: NDArray[np.float32], words: int) -> NDArray[np.float32]:
     """
     import faiss
 
-    different = len(np.unique(features, axis=0))
-    if different < words:
+    different = set[bytes]()
+    for feature in features:
+        different.add(feature.tobytes())
+        if len(different) == words:
+            break
+    else:
         raise InputError(
-            f"{words:,} visual words cannot be learned from {different:,} different local features; index more "
-            f"pictures, or choose fewer words: words={max(1, different // 4)}."
+            f"{words:,} visual words cannot be learned from {len(different):,} different local features; index more "
+            f"pictures, or choose fewer words: words={max(2, len(different) // 4)}."
         )
     trainer = faiss.Kmeans(
         features.shape[1],
