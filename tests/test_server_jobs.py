@@ -229,6 +229,7 @@ def test_a_collection_says_what_it_is(site: Site, photos: Collection, root: Path
         "job": None,
         "read_only": False,
         "set_aside": None,
+        "takes_text": False,
         **photos.info(),
     }
     assert list(told["roots"]) == [str(root)]

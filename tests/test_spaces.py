@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 
 import imagekin
-from imagekin import images
+from imagekin import completion, images
 from imagekin.collection import Collection
 from imagekin.embed.pixels import PixelEmbedder
 from imagekin.errors import DamagedError, ImageError, InputError, MismatchError, StoreError, UnsupportedError
 from imagekin.store import serving
+from imagekin.store.base import Batch, Made
+from imagekin.store.space_rows import SpaceRows
 from imagekin.store.sqlite import SqliteStore
 from tests.learning_model import MeanModel
 from tests.pictures import folder, picture, save
@@ -135,8 +137,6 @@ def test_content_that_changed_is_never_found_by_the_old_vector(place: Path, root
         assert [each.id for each in second.store.lacking()] == [number]
         # and a vector of the old content, on its way while the file changed, is not written any more
         second.store.claim(second.embedder.describe())
-        from imagekin.store.base import Made
-
         second.store.complete([Made(number, known.hash, second.embedder.embed([picture(5)])[0])])
         assert len(second) == 11
         second.index()
@@ -173,6 +173,33 @@ def test_a_run_that_is_stopped_keeps_what_it_did_and_goes_on(tmp_path: Path, mon
     with imagekin.open(tmp_path / "c") as photos:  # also without naming it: it is one of the models now
         assert photos.index().completed == 100 - done
     assert both_right(tmp_path / "c")
+
+
+def test_a_write_that_fails_loses_nothing_that_was_written(
+    place: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full after the first batch of a further model, in the midst of its second one."""
+    original, calls = SpaceRows.complete, list[int]()
+
+    def full(self: SpaceRows, made: Sequence[Made], maker: str | None) -> None:
+        calls.append(len(made))
+        with self.database.transaction():
+            original(self, made, maker)
+            if len(calls) == 2:
+                raise apsw.FullError("database or disk is full")
+
+    with monkeypatch.context() as patch, imagekin.open(place, model="pixels(side=3)") as photos:
+        patch.setattr(completion, "WRITE_SIZE", 5)
+        patch.setattr(PixelEmbedder, "batch_size", 4)
+        patch.setattr(SpaceRows, "complete", full)
+        with pytest.raises(StoreError, match="disk .* is full"):
+            photos.index()
+        assert len(photos) == len(photos.vectors()[0]) == calls[0] < 12
+        assert photos.check() == []
+        calls.append(0)
+        assert photos.index().completed == 12 - calls[0]
+        assert is_right(photos, 3)
+    assert both_right(place)
 
 
 def test_a_model_that_the_collection_lacks_is_told_and_nothing_is_written(place: Path) -> None:
@@ -348,7 +375,6 @@ def test_models_that_learn_can_be_further_models(place: Path, mean_model: type[M
 
 
 def test_pictures_come_in_through_the_whole(place: Path) -> None:
-    from imagekin.store.base import Batch
     from imagekin.testing.oracle import synthetic_put, synthetic_vectors
 
     with imagekin.open(place, model=OTHER) as photos:
