@@ -23,6 +23,7 @@ SECTIONS = {
     "million": "1,000,000 stored vectors: disk, opening, latency, recall, memory",
     "defaults": "the default engine by size: ready when, latency, recall, memory, filters; a fast mode beside hnswlib",
     "adapters": "what an engine's adapter adds to its library's own search",
+    "embedding": "networks of timm as they are run here, beside PyTorch and beside the bare session",
     "server": "the HTTP server: latency, clients at once, thumbnails, slow clients, a soak",
     "quality": "precision@4, leave-one-out, over labelled pictures",
     "study": "the lecture notes' study of Caltech-101, done again: docs/study.md",

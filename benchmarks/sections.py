@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import study_page
+from benchmarks import embedding_page, study_page
 from benchmarks.cells import Figures, Lines, figure, middle, percent, spread_percent, table
 
 
@@ -269,6 +269,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], Lines]]] = {
     "million": ("A million images", _million),
     "defaults": ("The default engine", _defaults),
     "adapters": ("Adapters", _adapters),
+    "embedding": ("Networks", embedding_page.lines),
     "server": ("The server", _server),
     "quality": ("Quality", _quality),
     "study": ("The study of the lecture notes", study_page.lines),

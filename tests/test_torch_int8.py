@@ -14,6 +14,7 @@ import imagekin
 from imagekin import embed
 from imagekin.embed import builtin, quantised
 from imagekin.embed.base import Embedder
+from imagekin.embed.probe import pictures as probes
 from imagekin.embed.runtime import open_session, run
 from imagekin.errors import InputError, ModelError
 from tests.photographs import photograph, save
@@ -55,6 +56,20 @@ def test_quantisation_of_a_trained_network_keeps_its_vectors() -> None:
     assert lost["neighbours"] >= 0.5
     # six is where this network's activations end
     assert max(high for name, (_, high) in ranges.items() if name == "block6.depthwise") == 6.0
+
+
+def test_layers_that_share_their_biases_become_bytes_too() -> None:
+    need("torch", "timm", "torchvision")
+    import onnx
+
+    exact = embed.create("timm:test_resnet.r160_in1k", weights="random")  # all biases are nought, and one constant
+    model = exact._file()  # type: ignore[attr-defined]
+    rounded = quantised.quantise(model, quantised.calibrate(model, [probes(4, (160, 160))]))
+    nodes = onnx.load_model_from_string(rounded).graph.node
+    made = {output: node.op_type for node in nodes for output in node.output}
+    layers = [node for node in nodes if node.op_type == "Conv"]
+    assert layers
+    assert all(made[name] == "DequantizeLinear" for node in layers for name in node.input)
 
 
 def test_loss_by_hand() -> None:

@@ -135,9 +135,22 @@ def _tools(verb: str) -> Iterator[tuple[Any, Path]]:
 
 
 def _written(model: bytes, folder: Path) -> Path:
+    loaded = onnx.load_model_from_string(model)
+    _own_constants(loaded.graph)
     path = folder / "model.onnx"
-    path.write_bytes(model)
+    path.write_bytes(loaded.SerializeToString())
     return path
+
+
+def _own_constants(graph: Any) -> None:
+    """Give each layer constants of its own: exporters let equal ones share one, which bytes of other scales cannot."""
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in [node for node in graph.node if node.op_type == "Identity" and node.input[0] in constants]:
+        copy = graph.initializer.add()
+        copy.CopyFrom(constants[node.input[0]])
+        copy.name = node.output[0]
+        constants[copy.name] = copy
+        graph.node.remove(node)
 
 
 def _reader(quantization: Any, batches: Iterable[NDArray[np.uint8]]) -> Any:
