@@ -10,6 +10,7 @@ pytest_plugins = (
     "tests.dataset_site",
     "tests.exchanged",
     "tests.learning_model",
+    "tests.people",
     "tests.pixel_collection",
     "tests.visits",
     "tests.web_pages",

@@ -113,12 +113,19 @@ class Profile:
         self.store.refresh()
 
     def info(self) -> dict[str, Any]:
-        """Counts, sizes, model, engine, reducer and folders, as plain data."""
-        return {**self.store.info(), "roots": self.store.roots()}
+        """Counts, sizes, model, engine, reducer, calibration and folders, as plain data."""
+        from imagekin.verification import kept
+
+        calibration = kept.told(self.store)
+        said = {} if calibration is None else {"calibration": calibration}
+        return {**self.store.info(), **said, "roots": self.store.roots()}
 
     def check(self) -> list[str]:
         """Every fault found in the stored data, one sentence each; reads everything."""
-        return self.store.check()
+        from imagekin.verification import kept
+
+        fault = (kept.told(self.store) or {}).get("fault")
+        return [*self.store.check(), *([str(fault)] if fault else [])]
 
     def roots(self) -> dict[str, str]:
         """The indexed folders, each with its label rule."""

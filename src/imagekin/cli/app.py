@@ -25,6 +25,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "dupes": ("dupes", "Find duplicates, and link, move or delete them."),
     "have": ("have", "Say whether pictures are in the collection."),
     "evaluate": ("evaluate", "Measure how good the neighbours are, by labels or by edits."),
+    "calibrate": ("calibrate", "Find from pairs what similarities mean."),
+    "verify": ("verify", "Say whether two pictures show the same."),
     "study": ("study", "Study a folder from every side, as one HTML report."),
     "map": ("mapping", "Lay the pictures out in the plane, as a page or a plot."),
     "bench": ("bench", "Compare the index engines on your own vectors."),

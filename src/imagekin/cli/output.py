@@ -29,6 +29,7 @@ _HITS: Final = (
     Column("size", right=True),
     Column("path"),
 )
+_MATCH: Final = Column("match", right=True)
 _VERIFIED: Final = (Column("points", right=True), Column("thing"))
 _ITEMS: Final = _HITS[1:]
 _ENTRIES: Final = (Column("kind"), Column("name"), Column("what"))
@@ -72,16 +73,21 @@ def records(values: Iterable[Any]) -> None:
     click.echo("[]" if before == "[" else "\n]")
 
 
-def hits(found: Sequence[Hit], width: int | None) -> Iterator[str]:
-    """A search's table, nearest first."""
+def hits(found: Sequence[Hit], width: int | None, sure: Sequence[float] | None = None) -> Iterator[str]:
+    """A search's table, nearest first; *sure*: the probability that each shows the same as the query."""
     if not found:
         yield _NOTHING
         return
-    if all(hit.inliers is None for hit in found):
-        yield from render(_HITS, ([f"{hit.similarity:.1%}", *_cells(hit)] for hit in found), width)
-        return
-    rows = ([f"{hit.similarity:.1%}", *_points(hit.inliers), *_cells(hit)] for hit in found)
-    yield from render((_HITS[0], *_VERIFIED, *_HITS[1:]), rows, width)
+    columns, rows = [_HITS[0]], [[f"{hit.similarity:.1%}"] for hit in found]
+    for some, cells in (
+        ((_MATCH,), [] if sure is None else [[f"{match:.0%}"] for match in sure]),
+        (_VERIFIED, [] if all(hit.inliers is None for hit in found) else [_points(hit.inliers) for hit in found]),
+        (_ITEMS, [_cells(hit) for hit in found]),
+    ):
+        if cells:
+            columns.extend(some)
+            rows = [row + more for row, more in zip(rows, cells, strict=True)]
+    yield from render(columns, rows, width)
 
 
 def items(found: Iterable[Item], width: int | None) -> Iterator[str]:
@@ -127,6 +133,7 @@ def facts(info: Mapping[str, Any]) -> dict[str, object]:
         "model": f"{named}, {model['dim']:,} numbers an image" if model else named,
         "models": models(info.get("models") or []),
         "reduced": reduction(info) if info.get("reduce") else 0,
+        "calibrated": calibration(info) or 0,
         "engine": f"{info['serving']}, because {info['reason']}" if "serving" in info else info["engine"],
         "on disk": f"{megabytes(info['database_bytes'])}, and {megabytes(info.get('cache_bytes', 0))} of caches",
         "folders": [f"{folder}  (labels: {rule})" for folder, rule in info["roots"].items()],
@@ -160,6 +167,19 @@ def reduction(info: Mapping[str, Any]) -> str:
     elif "bytes" in says:
         parts.append(f"{says['bytes']:,.0f} bytes an image in the index instead of {2 * whole:,}")
     return ", ".join(parts)
+
+
+def calibration(info: Mapping[str, Any]) -> str:
+    """What a collection's calibration says, in a line; empty where there is none."""
+    says = info.get("calibration")
+    if not says:
+        return ""
+    if "fault" in says:
+        return "damaged, so not in use (see imagekin doctor)"
+    if says["stale"]:
+        return "for other vectors than are compared now, so not in use (see imagekin calibrate)"
+    pairs = f"{says['genuine']:,} same and {says['impostors']:,} different pairs of {says['identities']:,} identities"
+    return f"{says['scaling']}, from {pairs}; equal error rate {says['eer']:.1%}"
 
 
 def changed(done: Report, missing: int) -> bool:

@@ -11,6 +11,7 @@ from imagekin.errors import MismatchError, UnsupportedError
 from imagekin.reduce.base import Reducer
 from imagekin.store.batch import Known, Made
 from imagekin.store.filters import Filter
+from imagekin.types import Vectors
 
 if TYPE_CHECKING:
     from imagekin.store.base import Store
@@ -89,6 +90,10 @@ class Models(ABC):
             MismatchError: it is for vectors of another length.
         """
         raise UnsupportedError(f"{self.location} is in a store that does not reduce vectors; search goes on without.")
+
+    def compared(self, vectors: Vectors) -> Vectors:
+        """Vectors ``(n, dim)`` as searches compare them: what a reducer makes of them where its distances are meant."""
+        return vectors
 
     # -- further models ----------------------------------------------------------------------------------------
 

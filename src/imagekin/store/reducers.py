@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from imagekin import reduce
 from imagekin.errors import DamagedError, ImagekinError
 from imagekin.reduce.base import Reducer
 from imagekin.store import learned
 from imagekin.store.catalogue import Catalogue
 from imagekin.store.database import Database
+from imagekin.types import Vectors
 
 SETTING: Final = "reduce"
 
@@ -64,6 +67,13 @@ def read(database: Database, says: Mapping[str, Any], dim: int) -> Learned:
             f"{str(error).rstrip('.')}; let it learn again: imagekin index --reduce {says['spec']}"
         ) from error
     return Learned(reducer, says["hash"])
+
+
+def compared(learned: Learned | None, vectors: Vectors) -> Vectors:
+    """Vectors ``(n, dim)`` as searches compare them: as they are where a reducer only chooses candidates."""
+    if learned is None or learned.reducer.preserves_distance:
+        return vectors
+    return np.ascontiguousarray(learned.reducer.transform(vectors), np.float32)
 
 
 def _hash(data: bytes) -> bytes:

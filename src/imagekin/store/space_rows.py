@@ -17,7 +17,7 @@ from imagekin.store.filters import Filter
 from imagekin.store.sql import Condition
 from imagekin.types import Ids
 
-OWN: Final = ("embedder", "engine", "reduce")
+OWN: Final = ("embedder", "engine", "reduce", "calibration")
 """The settings that each model has for itself."""
 
 _PAGE: Final = 4_096

@@ -220,6 +220,11 @@ class SqliteStore(Store):
         if serving is not None:
             serving.refresh()
 
+    def compared(self, vectors: Vectors) -> Vectors:
+        """See ``Store.compared``."""
+        self._served()
+        return reducers.compared(self._learned, vectors)
+
     def _served(self) -> Serving | None:
         """The searcher for the settings as they are now; None while no model has given the vectors a length."""
         with self._guard:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagekin.cli import output, seeking
+from imagekin.cli import judging, output, seeking
 from imagekin.cli.commands.options import NUMBER, Region, by_model, filtered, placed, second_looks
 from imagekin.cli.settings import Settings, shared
 
@@ -53,10 +53,11 @@ def command(settings: Settings, /, query: tuple[str, ...], plot: str | None, all
         sought = seeking.query(phrases, photos, fetch=allow_urls and plot is not None)
         found = photos.search(sought, text=texts, **options)
         item = None if options["id"] is None else photos.get([options["id"]])[0].path
+        sure = judging.matches(photos, sought, found, texts=texts, options=options)
     if settings.json:
-        output.records(found)
+        output.records(found if sure is None else judging.matched(found, sure))
     else:
-        output.say(output.hits(found, settings.width))
+        output.say(output.hits(found, settings.width, sure))
     if plot is not None:
         asked = [each for each in (item, sought, texts) if each is not None]
         _draw(plot, asked, found, crop=options["crop"], caption=" ".join(query))

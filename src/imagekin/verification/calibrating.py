@@ -1,0 +1,107 @@
+"""Calibration: what the distances of pairs say, measured, and kept with the collection."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagekin.evaluation.labelled import model_of
+from imagekin.metrics.verification import Numbers, calibration_error, even, log_loss, reliability, smallest_rate
+from imagekin.verification import kept, listed, measured
+from imagekin.verification.pairs import Pairs, Whole, of_labels
+from imagekin.verification.records import Calibrated, Kind
+from imagekin.verification.scaling import SCALINGS, Platt, Scaling
+
+if TYPE_CHECKING:
+    from imagekin.collection import Collection
+
+FEW: Final = 20
+"""Identities below which intervals are rough."""
+
+
+def calibrate(
+    photos: Collection,
+    pairs: str | os.PathLike[str] | None = None,
+    *,
+    prior: float = 0.5,
+    keep: bool = True,
+    seed: int = 0,
+) -> Calibrated:
+    """Find out from pairs what a collection's distances mean, and keep it with the collection.
+
+    Two ways from distances to probabilities are tried, Platt's and isotonic regression, each on identities that it did
+    not learn from, and the one with the smaller log loss is kept, learned from all pairs.
+
+    Args:
+        photos: the collection.
+        pairs: a CSV file ``a,b,same`` with, if wanted, the columns ``kind`` (``random``, ``skilled``) and
+            ``identity_a,identity_b``; None to draw pairs from the collection's labels.
+        prior: the share of pairs that are the same, where probabilities will be asked for.
+        keep: False to measure only.
+        seed: of everything drawn at random.
+
+    Raises:
+        InputError: no pairs, none of one sort, or such that contradict each other; or the prior makes no sense.
+    """
+    started, prior = time.perf_counter(), kept.checked_prior(prior)
+    data = of_labels(photos, seed=seed) if pairs is None else listed.of_file(photos, pairs)
+    distances = data.distances(photos.store)
+    folds = measured.parted(data, seed)
+    tried = {} if folds is None else {name: _held_out(data, distances, kind, folds) for name, kind in SCALINGS.items()}
+    losses = {name: log_loss(*each) for name, each in tried.items()}
+    best = min(losses, key=losses.__getitem__) if losses else Platt.name
+    judged = tried.get(best)
+    kinds = measured.kinds(data, distances, photos.store.metric, folds=folds, seed=seed)
+    found = Calibrated(
+        name=data.name, model=model_of(photos), source=data.source, identities=len(np.unique(_shown(data))),
+        pictures=len(np.unique(data.rows)), genuine=int(data.same.sum()), kinds=kinds, scaling=best, losses=losses,
+        error=calibration_error(*judged) if judged else None, reliability=tuple(reliability(*judged)) if judged else (),
+        prior=prior, similarities=measured.shown(distances[data.same], photos.store.metric, seed),
+        notes=(*data.notes, *_notes(data, kinds, folds)), skipped=data.skipped, seconds=time.perf_counter() - started,
+        seed=seed,
+    )  # fmt: skip
+    if keep:
+        kept.keep(photos.store, found, SCALINGS[best].fit(distances, data.same, even(data.same, data.kind)))
+    return found
+
+
+def _held_out(
+    data: Pairs, distances: Numbers, kind: type[Scaling], folds: Whole
+) -> tuple[NDArray[np.bool_], Numbers, Numbers]:
+    """Pairs, the probabilities that a scaling gives them which learned from other identities, and their weights."""
+    same, likely, kinds = [], [], []
+    for learn, test in measured.halved(data, folds):
+        scaling = kind.fit(distances[learn], data.same[learn], even(data.same[learn], data.kind[learn]))
+        same.append(data.same[test])
+        kinds.append(data.kind[test])
+        likely.append(scaling.probability(distances[test]))
+    flags = np.concatenate(same)
+    return flags, np.concatenate(likely), even(flags, np.concatenate(kinds))
+
+
+def _shown(data: Pairs) -> Whole:
+    """The identities that the pairs show."""
+    return data.identities[np.unique(data.rows)]
+
+
+def _notes(data: Pairs, kinds: Sequence[Kind], folds: Whole | None) -> Iterator[str]:
+    identities = len(np.unique(_shown(data)))
+    if folds is None:
+        yield (
+            f"{identities:,} identities are too few to hold some out, so nothing says how it does on others; give "
+            "pairs of more."
+        )
+    elif identities < FEW:
+        yield f"Only {identities:,} identities are shown, so that the 95 % intervals, which are over them, are rough."
+    for kind in kinds:
+        least = smallest_rate(kind.impostors)
+        if not all(rate.honest for rate in kind.rates):
+            yield (
+                f"{kind.impostors:,} {kind.name} impostors can speak of a false accept rate of {least:.2g} and more; "
+                "below, too few pass to be counted on."
+            )
