@@ -118,6 +118,12 @@ def test_an_order_keeps_everything_once_however_little_there_is() -> None:
             assert sorted(ways.order(cloud(1)[0], found).tolist()) == list(range(count))
 
 
+def test_more_copies_than_neighbours_that_count_come_first_all_the_same() -> None:
+    copies, others = np.repeat(cloud(1), 40, axis=0), cloud(11)[1:]
+    order = reciprocal(copies[0], np.concatenate([copies, others]))
+    assert sorted(order[:40].tolist()) == list(range(40))
+
+
 def test_unknown_names_list_the_known_ones() -> None:
     with pytest.raises(UnknownNameError, match="expand cannot be 'more'; known: aqe, alpha-qe, dba"):
         Ways(expand="more")

@@ -74,13 +74,20 @@ def reciprocal(query: Vectors, found: Vectors, *, k1: int = _K1, k2: int = _K2, 
     """
     everything = np.concatenate([query[None], found])
     gaps = 1 - everything @ everything.T
-    ranks = np.argsort(gaps, axis=1, kind="stable")
+    ranks = _ranks(gaps)
     sets = np.where(_encoded(ranks, k1), np.exp(-gaps), 0)
     sets /= sets.sum(axis=1, keepdims=True)
     averaged: NDArray[np.float32] = sets[ranks[:, :k2]].mean(axis=1)
     common = np.minimum(averaged[0], averaged[1:]).sum(axis=1)
     jaccard = 1 - common / (2 - common)
     return np.argsort((1 - share) * jaccard + share * gaps[0, 1:], kind="stable")
+
+
+def _ranks(gaps: NDArray[np.float32]) -> Order:
+    """The others of each row, nearest first and itself before them: its own copies are as near, and may be many."""
+    first = gaps.copy()
+    np.fill_diagonal(first, -np.inf)
+    return np.argsort(first, axis=1, kind="stable")
 
 
 def _encoded(ranks: Order, k1: int) -> NDArray[np.bool_]:
