@@ -27,6 +27,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "evaluate": ("evaluate", "Measure how good the neighbours are, by labels or by edits."),
     "calibrate": ("calibrate", "Find from pairs what similarities mean."),
     "verify": ("verify", "Say whether two pictures show the same."),
+    "classify": ("classify", "Say what pictures are, by the labels of others."),
+    "doubts": ("doubts", "List labels that the neighbours disagree with."),
     "study": ("study", "Study a folder from every side, as one HTML report."),
     "map": ("mapping", "Lay the pictures out in the plane, as a page or a plot."),
     "bench": ("bench", "Compare the index engines on your own vectors."),

@@ -46,6 +46,22 @@ def vote(codes: ArrayLike, distances: ArrayLike | None = None) -> NDArray[np.int
     return winners
 
 
+def support(codes: ArrayLike, distances: ArrayLike, wanted: ArrayLike) -> NDArray[np.float64]:
+    """The share of each query's votes, weighed by 1 / distance as ``vote`` does, that a class has, ``(q,)``.
+
+    Args:
+        codes: ``(q, k)`` as for ``vote``.
+        distances: ``(q, k)`` likewise.
+        wanted: ``(q,)`` the class that is asked about.
+    """
+    classes = np.asarray(codes)
+    weights = _weights(classes, np.asarray(distances)).astype(np.float64)
+    total = weights.sum(axis=1)
+    own = np.where(classes == np.asarray(wanted)[:, None], weights, 0).sum(axis=1)
+    shares: NDArray[np.float64] = own / np.where(total > 0, total, 1)
+    return shares
+
+
 def confusion_matrix(true: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:
     """How many queries of class i (row) were taken for class j (column), ``(classes, classes)``.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from imagekin.verification.scaling import SCALINGS, Platt, Scaling
 
 if TYPE_CHECKING:
     from imagekin.collection import Collection
+
+Judged: TypeAlias = "tuple[NDArray[np.bool_], Numbers, Numbers]"
+"""Which pairs are genuine, the probability that each was given, and what it counts."""
 
 FEW: Final = 20
 """Identities below which intervals are rough."""
@@ -52,27 +55,32 @@ def calibrate(
     data = of_labels(photos, seed=seed) if pairs is None else listed.of_file(photos, pairs)
     distances = data.distances(photos.store)
     folds = measured.parted(data, seed)
-    tried = {} if folds is None else {name: _held_out(data, distances, kind, folds) for name, kind in SCALINGS.items()}
-    losses = {name: log_loss(*each) for name, each in tried.items()}
-    best = min(losses, key=losses.__getitem__) if losses else Platt.name
-    judged = tried.get(best)
+    best, losses, judged = _best(data, distances, folds)
     kinds = measured.kinds(data, distances, photos.store.metric, folds=folds, seed=seed)
     found = Calibrated(
         name=data.name, model=model_of(photos), source=data.source, identities=len(np.unique(_shown(data))),
         pictures=len(np.unique(data.rows)), genuine=int(data.same.sum()), kinds=kinds, scaling=best, losses=losses,
         error=calibration_error(*judged) if judged else None, reliability=tuple(reliability(*judged)) if judged else (),
         prior=prior, similarities=measured.shown(distances[data.same], photos.store.metric, seed),
-        notes=(*data.notes, *_notes(data, kinds, folds)), skipped=data.skipped, seconds=time.perf_counter() - started,
-        seed=seed,
+        notes=(*data.notes, *_notes(data, kinds, folds)), skipped=data.skipped, seed=seed,
+        seconds=time.perf_counter() - started,
     )  # fmt: skip
     if keep:
         kept.keep(photos.store, found, SCALINGS[best].fit(distances, data.same, even(data.same, data.kind)))
     return found
 
 
-def _held_out(
-    data: Pairs, distances: Numbers, kind: type[Scaling], folds: Whole
-) -> tuple[NDArray[np.bool_], Numbers, Numbers]:
+def _best(data: Pairs, distances: Numbers, folds: Whole | None) -> tuple[str, dict[str, float], Judged | None]:
+    """The scaling with the least loss on identities held out, the losses of all, and how it did; Platt's untried."""
+    if folds is None:
+        return Platt.name, {}, None
+    tried = {name: _held_out(data, distances, kind, folds) for name, kind in SCALINGS.items()}
+    losses = {name: log_loss(*each) for name, each in tried.items()}
+    best = min(losses, key=losses.__getitem__)
+    return best, losses, tried[best]
+
+
+def _held_out(data: Pairs, distances: Numbers, kind: type[Scaling], folds: Whole) -> Judged:
     """Pairs, the probabilities that a scaling gives them which learned from other identities, and their weights."""
     same, likely, kinds = [], [], []
     for learn, test in measured.halved(data, folds):

@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imagekin.errors import InputError
+from imagekin.metrics import logistic
 from imagekin.metrics.verification import Numbers
 
 _KNOTS: Final = 100
-_TURNS: Final = 100
-_FLAT: Final = 1e-6
-"""A penalty on the slope, by which pairs that a threshold tells apart without an error give no infinite one."""
 
 
 class Scaling(ABC):
@@ -47,9 +45,8 @@ class Scaling(ABC):
 
     def probability(self, distances: ArrayLike, prior: float = 0.5) -> Numbers:
         """The probability that pairs are genuine, where a share *prior* of all pairs is."""
-        odds = self.log_odds(distances) + np.log(prior / (1 - prior))
-        likely: Numbers = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
-        return likely
+        odds: Numbers = self.log_odds(distances) + np.log(prior / (1 - prior))
+        return logistic.probability(odds)
 
 
 class Platt(Scaling):
@@ -75,15 +72,7 @@ class Platt(Scaling):
         rows = np.column_stack([(distances - middle) / spread, np.ones(len(distances))])
         positive, negative = int(same.sum()), int((~same).sum())
         wanted = np.where(same, (positive + 1) / (positive + 2), 1 / (negative + 2))
-        found, shares = np.zeros(2), weights / weights.sum()
-        for _ in range(_TURNS):
-            likely = 1 / (1 + np.exp(-np.clip(rows @ found, -50, 50)))
-            pull = rows.T @ (shares * (likely - wanted)) + _FLAT * found
-            curve = (rows * (shares * likely * (1 - likely))[:, None]).T @ rows + _FLAT * np.eye(2)
-            step = np.linalg.solve(curve, pull)
-            found -= step * min(1.0, 2.0 / max(1e-12, float(np.abs(step).max())))
-            if np.abs(step).max() < 1e-9:
-                break
+        found = logistic.fitted(rows, wanted, weights)
         slope = min(0.0, float(found[0])) / spread
         return cls(slope, float(found[1]) - slope * middle)
 

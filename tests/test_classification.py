@@ -1,0 +1,158 @@
+"""Classes with a confidence or no answer, and doubtful labels, on pictures of made-up people."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import imagekin
+from imagekin import classification
+from imagekin.classification import Classifier
+from imagekin.classification.evidence import METHODS, Neighbours, Prototypes
+from imagekin.cli.app import app
+from imagekin.collection import Collection
+from imagekin.errors import InputError, UnknownNameError
+from imagekin.evaluation.labelled import of_vectors
+from imagekin.metrics import logistic
+from imagekin.metrics.voting import support
+from tests.people import PEOPLE, PHOTOS, portrait
+from tests.pictures import folder, picture
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def photos(population: Path, tmp_path: Path) -> Iterator[Collection]:
+    shutil.copytree(population, tmp_path / "c")
+    with imagekin.open(tmp_path / "c") as opened:
+        yield opened
+
+
+@pytest.fixture
+def run(photos: Collection) -> Run:
+    return lambda *arguments: CliRunner().invoke(app, ["-c", photos.location, *map(str, arguments)])
+
+
+def test_support_by_hand() -> None:
+    """Votes of 1, 1/2 and 1/4: class 7 has 5/4 of 7/4."""
+    assert support([[7, 3, 7]], [[1.0, 2.0, 4.0]], [7])[0] == pytest.approx(5 / 7)
+    assert support([[7, 3, -1]], [[0.0, 2.0, 0.0]], [3])[0] == 0
+    assert support([[-1]], [[0.0]], [3])[0] == 0
+
+
+def test_logistic_regression_finds_what_the_cases_were_drawn_by() -> None:
+    random = np.random.default_rng(0)
+    rows = np.column_stack([np.ones(20_000), random.normal(size=(20_000, 2))])
+    right = random.random(20_000) < logistic.probability(rows @ [0.5, 2.0, -1.0])
+    assert logistic.fitted(rows, right.astype(float), np.ones(20_000)) == pytest.approx([0.5, 2, -1], abs=0.1)
+
+
+LINE = np.array([[1, 0], [0.99, 0.1], [0.98, 0.2], [0, 1], [0.1, 0.99], [0.2, 0.98]], np.float32)
+
+
+def test_neighbours_leave_out_the_picture_and_for_strangers_its_class() -> None:
+    method = Neighbours(of_vectors(LINE, list("aaabbb")), 2)
+    rows = np.arange(6)
+    known = method.of(LINE, rows=rows)
+    assert known.classes.tolist() == [0, 0, 0, 1, 1, 1]
+    assert known.own.tolist() == pytest.approx([1] * 6)
+    strange = method.of(LINE, rows=rows, strange=True)
+    assert strange.classes.tolist() == [1, 1, 1, 0, 0, 0]
+    assert (strange.features[:, 2] > known.features[:, 2]).all()
+
+
+def test_prototypes_are_the_means_of_the_others() -> None:
+    method = Prototypes(of_vectors(LINE, list("aaabbb"), metric="euclidean"), 2)
+    found = method.of(LINE, rows=np.arange(6))
+    for row in range(6):
+        others = [other for other in range(6) if other // 3 == row // 3 and other != row]
+        assert found.features[row, 1] == pytest.approx(np.linalg.norm(LINE[row] - LINE[others].mean(axis=0)), abs=1e-6)
+    assert method.of(LINE, rows=np.arange(6), strange=True).classes.tolist() == [1, 1, 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_new_photographs_are_recognised_and_strangers_are_not(photos: Collection, method: str) -> None:
+    classifier = Classifier.learn(photos, method=method, k=4, unknown=0.5)
+    assert classifier.trial.method == method
+    assert classifier.trial.accuracy > 0.8
+    assert classifier.trial.low <= classifier.trial.accuracy <= classifier.trial.high
+    guesses = classifier.classify([portrait(person, 90, 100) for person in range(PEOPLE)])
+    right = [guess.likeliest == f"p{person:02}" for person, guess in enumerate(guesses)]
+    assert sum(right) >= PEOPLE - 2
+    assert sum(guess.label is not None for guess in guesses) >= PEOPLE // 2
+    strangers = classifier.classify([picture(50_000 + number) for number in range(20)])
+    assert sum(guess.label is None for guess in strangers) >= 17
+    assert np.mean([guess.confidence for guess in strangers]) < np.mean([guess.confidence for guess in guesses])
+
+
+def test_the_better_method_is_taken(photos: Collection) -> None:
+    trial = Classifier.learn(photos, k=4).trial
+    assert trial.accuracies.keys() == METHODS.keys()
+    assert trial.accuracy == max(trial.accuracies.values())
+
+
+def test_fewer_wrong_answers_are_fewer_answers(photos: Collection) -> None:
+    strict, lax = (Classifier.learn(photos, k=4, error=error).trial for error in (0.01, 0.3))
+    assert strict.answered <= lax.answered
+    assert strict.refused >= lax.refused
+
+
+def test_an_item_does_not_vote_for_itself(photos: Collection) -> None:
+    ids = [item.id for item in photos.items(label="p01")]
+    by_id = Classifier.learn(photos, method="neighbours", k=4).classify(ids=ids[:1])[0]
+    copy = Classifier.learn(photos, method="neighbours", k=4).classify([photos.get(ids[:1])[0].path])[0]
+    assert by_id.likeliest == copy.likeliest == "p01"
+    assert by_id.confidence < copy.confidence
+
+
+def test_a_wrong_label_is_doubted_and_a_stranger_is_an_outlier(
+    photos: Collection, people: Path, tmp_path: Path
+) -> None:
+    assert not any(one.support > 0.5 for one in classification.doubts(photos, k=4).labels)
+    odd = tmp_path / "odd"
+    for person in (2, 6):
+        (odd / f"p{person:02}").mkdir(parents=True)
+        portrait(person + 1, 77, 60).save(odd / f"p{person:02}" / "wrong.png")
+    photos.index(odd)
+    found = classification.doubts(photos, k=4)
+    assert found.pictures == PEOPLE * PHOTOS + 2
+    first = {(Path(one.path).name, one.label, one.instead) for one in found.labels[:2]}
+    assert first == {("wrong.png", "p02", "p03"), ("wrong.png", "p06", "p07")}
+    assert [item.label for item in photos.items(where="name == 'wrong.png'")] == ["p02", "p06"]
+
+
+def test_bad_input(photos: Collection, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="known: auto, neighbours, prototypes"):
+        Classifier.learn(photos, method="magic")
+    for name in ("error", "unknown"):
+        for share in (0, 1, float("nan")):
+            with pytest.raises(InputError, match="between 0 and 1"):
+                Classifier.learn(photos, **{name: share})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="from 1 to 1,000"):
+        Classifier.learn(photos, k=0)
+    with pytest.raises(InputError, match="no item 999"):
+        Classifier.learn(photos, k=4).classify(ids=[999])
+    with imagekin.open(tmp_path / "few", model="pixels") as few:
+        few.index(folder(tmp_path / "few pictures", ["a/1.png", "a/2.png", "b/1.png", "b/2.png"]))
+        with pytest.raises(InputError, match="2 classes, of which fewer than 3 have two pictures"):
+            Classifier.learn(few)
+
+
+def test_classify_and_doubts_from_the_shell(run: Run, photos: Collection, people: Path, tmp_path: Path) -> None:
+    photos.index(folder(tmp_path / "new", ["x.png"]), label_from="none")
+    done = run("classify", people / "p03/0.png", "--unlabelled", "-k", 4, "--unknown", 0.5, "--error", 0.02)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[1].split()[1:3] == ["p03", "p03"]
+    assert done.stdout.splitlines()[2].split()[1] == "unknown"
+    assert "left out in turn" in done.stderr
+    says = json.loads(run("classify", "--id", 1, "--json", "-k", 4).stdout)
+    assert (says["pictures"][0]["likeliest"], says["trial"]["tried"]) == ("p00", PEOPLE * PHOTOS)
+    assert run("classify").exit_code == 2
+    assert "labelled pictures disagree with its label" in run("doubts", "-k", 4).stdout
+    assert json.loads(run("doubts", "--json", "-k", 4).stdout)["pictures"] == PEOPLE * PHOTOS
