@@ -6,7 +6,7 @@ import numpy as np
 
 from imagekin.types import Vectors
 
-SPECS = ["pca", "pca:3", "pca:0.9", "pca-whiten:3", "random:3", "lda", "lda:1", "pq:2"]
+SPECS = ["pca", "pca:3", "pca:0.9", "pca-whiten:3", "random:3", "lda", "lda:1", "head", "pq:2"]
 """Every reducer, in ways that the labelled cloud allows."""
 
 

@@ -235,7 +235,7 @@ def test_equal_vectors_and_tiny_ones_do_no_harm() -> None:
 
 
 def test_specs() -> None:
-    with pytest.raises(UnknownNameError, match="known: lda, pca, pca-whiten, pq, random"):
+    with pytest.raises(UnknownNameError, match="known: head, lda, pca, pca-whiten, pq, random"):
         reduce.create("tsne:2")
     for spec in ("pca:", "pca:many", "pca:True", "pca:(1,2)"):
         with pytest.raises(InputError, match="names no reducer"):

@@ -107,7 +107,7 @@ def test_a_fitted_reducer_is_taken_as_it_is(photos: Collection, tmp_path: Path) 
         ("pca:1.5", InputError, "a share of the variance between 0 and 1"),
         ("lda:7", InputError, r"lda can keep 1 to 2 numbers of a vector \(there are 3 labels\)"),
         ("pq:16", InputError, "pq gives codes and no vectors.*--engine faiss:PQ64"),
-        ("tsne:2", UnknownNameError, "known: lda, pca, pca-whiten, pq, random"),
+        ("tsne:2", UnknownNameError, "known: head, lda, pca, pca-whiten, pq, random"),
         ("pca:many", InputError, "names no reducer"),
     ],
 )

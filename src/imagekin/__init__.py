@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from imagekin import datasets as datasets
     from imagekin import duplicates as duplicates
+    from imagekin import train as train
     from imagekin.client import Client as Client
     from imagekin.collection import Collection as Collection
     from imagekin.errors import ImagekinError as ImagekinError
@@ -46,7 +47,7 @@ _NAMES: Final = {
     "study": "imagekin.studies",
 }
 
-_MODULES: Final = frozenset({"datasets", "duplicates"})
+_MODULES: Final = frozenset({"datasets", "duplicates", "train"})
 
 __all__ = [
     "Client",
@@ -68,6 +69,7 @@ __all__ = [
     "map",
     "open",
     "study",
+    "train",
 ]
 
 

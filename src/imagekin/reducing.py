@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -53,12 +55,13 @@ def check(spec: str, dim: int) -> Reducer:
     return reducer
 
 
-def apply(store: Store, wanted: str | Reducer | None) -> None:
+def apply(store: Store, wanted: str | Reducer | None, known: Mapping[str, Any] = MappingProxyType({})) -> None:
     """Let a store find neighbours by reduced vectors from now on; or after an error as before.
 
     Args:
         store: with vectors, where the reducer is to learn.
         wanted: what ``reduce.create`` takes, a fitted reducer, or None (or ``none``) for the vectors as they are.
+        known: of a fitted one, to be told in the collection's settings.
 
     Raises:
         InputError: it cannot learn from these vectors, or the engine cannot hold what it gives.
@@ -66,7 +69,7 @@ def apply(store: Store, wanted: str | Reducer | None) -> None:
     if wanted is None or (isinstance(wanted, str) and wanted.strip().lower() == NONE):
         store.reduce(None)
         return
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = dict(known)
     reducer = wanted if isinstance(wanted, Reducer) else check(wanted, store.dim)
     if not isinstance(wanted, Reducer):
         sample = drawn(store, labelled=reducer.needs_labels)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imagekin.errors import InputError
-from imagekin.evaluation import labelled
+from imagekin.evaluation import labelled, learned
 from imagekin.evaluation import split as splits
 from imagekin.evaluation.gallery import Gallery, nearest
 from imagekin.evaluation.labelled import Labelled
@@ -50,6 +50,9 @@ def evaluate(
 ) -> Evaluation:
     """Measure how often the nearest neighbours of a picture share its label, by exact search.
 
+    A collection is evaluated as it is searched.  Where its reducer learned from the labels (``lda``, a head), it learns
+    again for this from pictures that do not ask; ``notes`` say so.
+
     A query's own item is left out by its id.  Equal distances are ordered by id, and equal vectors always have equal
     distances.  Intervals are bootstrapped over classes.  Memory stays below 1 GB beside the vectors themselves.
 
@@ -72,7 +75,7 @@ def evaluate(
         InputError: nothing to evaluate (no labels, one class, classes of one image, NaN), or arguments out of range.
     """
     started, ways = time.perf_counter(), Ways(**looks)
-    data = prepared(source, labels, split=split, queries=queries, metric=metric, seed=seed)
+    data = prepared(source, labels, split=split, queries=queries, metric=metric, seed=seed, reduced=True)
     if ways:
         check_metric(data.metric)
     tally = Tally(data, cutoffs(k, data), ways)
@@ -92,10 +95,17 @@ def prepared(
     queries: int | None = None,
     metric: str | None = None,
     seed: int = 0,
+    reduced: bool = False,
 ) -> Labelled:
-    """The labelled vectors, who asks and who is searched; arguments and errors as for ``evaluate``."""
+    """The labelled vectors, who asks and who is searched; arguments and errors as for ``evaluate``.
+
+    *reduced*: as a collection's reducer makes them, where that states a space of its own.
+    """
     data, photos = _data(source, labels, metric)
-    return splits.asked(splits.divided(data, split, photos=photos, seed=seed), queries, seed=seed)
+    data = splits.divided(data, split, photos=photos, seed=seed)
+    if reduced and photos is not None:
+        data = learned.fair(data, photos, seed=seed)
+    return splits.asked(data, queries, seed=seed)
 
 
 def _data(

@@ -21,6 +21,7 @@ REDUCERS: Final = Registry(
         "pca-whiten": Entry("imagekin.reduce.pca:WhitenedPCA", "", "the same, each scaled to variance 1"),
         "random": Entry("imagekin.reduce.random:RandomProjection", "", "random directions; learns nothing"),
         "lda": Entry("imagekin.reduce.lda:LDA", "", "the directions that tell labels apart; needs labels"),
+        "head": Entry("imagekin.reduce.head:Head", "", "what matters to labels, known ones and others; needs labels"),
         "pq": Entry("imagekin.reduce.pq:ProductQuantizer", "", "one byte for each of several pieces", ("faiss",)),
     },
 )
@@ -39,7 +40,9 @@ def create(spec: str) -> Reducer:
     except (SyntaxError, ValueError):
         length = text
     if length is not None and (isinstance(length, bool) or not isinstance(length, (int, float))):
-        raise InputError(f"{spec!r} names no reducer; write it like: pca:150, pca:0.95, random:256, lda or pq:64.")
+        raise InputError(
+            f"{spec!r} names no reducer; write it like: pca:150, pca:0.95, random:256, lda, head or pq:64."
+        )
     reducer: Reducer = REDUCERS.load(name.strip())(length)
     return reducer
 

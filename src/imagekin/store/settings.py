@@ -70,6 +70,10 @@ def _check_reducer(reducer: Any) -> None:
     share = reducer.get("variance", 0.0)
     if not isinstance(share, float) or not 0 <= share <= 1:
         raise _garbled("the share of the variance that the reducer keeps", share)
+    if not isinstance(trained := reducer.get("trained", {}), dict):
+        raise _garbled("what was found when the head was trained", trained)
+    if not isinstance(before := trained.get("before"), str | None):
+        raise _garbled("the reducer before the head", before)
 
 
 def _is_hash(value: Any) -> bool:

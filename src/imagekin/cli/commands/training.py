@@ -1,0 +1,57 @@
+"""``imagekin train``: learn from labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from imagekin import escape
+from imagekin.cli import evaluating, heads, output
+from imagekin.cli.app import INTERRUPTED
+from imagekin.cli.settings import Settings, shared
+
+
+@click.group("train")
+def command() -> None:
+    """Learn from labels which differences between pictures matter."""
+
+
+@command.command("head")
+@click.option("--dims", type=click.IntRange(1), metavar="N", help="Numbers that are left of a vector. [512, or all]")
+@click.option("--known-only", is_flag=True, help="No new classes will come: never mind how it does on those.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn at random.")
+@click.option("--dry-run", is_flag=True, help="Only say what it would gain.")
+@click.option("--undo", is_flag=True, help="Take the head away, and search as before it.")
+@click.option("--full", is_flag=True, help="Print every recipe that was tried.")
+@shared
+@click.pass_obj
+def head(settings: Settings, /, dry_run: bool, undo: bool, full: bool, **how: Any) -> int:
+    """Learn a head from the stored vectors and their labels, and search by it if it is better. Reads no picture.
+
+    What it gains is measured on pictures and on classes that it did not learn from. Otherwise nothing is changed.
+    """
+    if undo and (dry_run or full or how["dims"] is not None or how["known_only"]):
+        raise click.UsageError("--undo takes a head away and goes with no other option.")
+    from imagekin import train
+
+    with settings.open() as photos:
+        if undo:
+            before = train.undo(photos)
+            output.say([f"The head was taken away; vectors are compared {_by(before)}."])
+            return 0
+        try:
+            with evaluating.bar(settings) as step:
+                found = train.head(photos, apply=not dry_run, progress=step, **how)
+        except KeyboardInterrupt:
+            click.echo("Stopped early; the collection is as it was.", err=True)
+            return INTERRUPTED
+    if settings.json:
+        output.record(found.to_dict())
+    else:
+        output.say(heads.told(found, dry_run=dry_run, full=full, width=settings.width))
+    return 0
+
+
+def _by(before: str | None) -> str:
+    return "as they are" if before is None else f"as {escape.terminal(before)} makes them"

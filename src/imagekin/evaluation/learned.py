@@ -1,0 +1,108 @@
+"""Evaluating a collection whose vectors go through what labels taught, by pictures that taught nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imagekin import reduce
+from imagekin.errors import InputError
+from imagekin.evaluation import split as splits
+from imagekin.evaluation.labelled import Labelled
+from imagekin.reduce.base import BLOCK, Reducer
+
+if TYPE_CHECKING:
+    from imagekin.collection import Collection
+
+
+def fair(data: Labelled, photos: Collection, *, seed: int) -> Labelled:
+    """*data* as the collection's reducer makes it when it did not learn from whoever asks.
+
+    A reducer that keeps distances changes nothing.  One that states a space of its own learns again, by the same
+    recipe: from the searched pictures where queries are apart, else from half of each class, and then the other half is
+    what is evaluated.  One that needs no labels learns from all.
+
+    Args:
+        data: who asks and who is searched, by whole vectors.
+        photos: the collection.
+        seed: of the halves.
+    """
+    says = photos.store.settings().get("reduce")
+    if says is None:
+        return data
+    reducer, note = reduce.create(says["spec"]), f"The collection compares vectors that {says['spec']} made; "
+    if reducer.preserves_distance:
+        return data
+    if "rows" not in says:
+        words = "it was given fitted, and nobody knows by which pictures, so that whole vectors were evaluated."
+        return replace(data, notes=(*data.notes, note + words))
+    reducer.set_params(**_recipe(says))
+    if not reducer.needs_labels:
+        return _by(reducer, data, None)
+    if data.searched is not None:
+        words = "for this evaluation that learned from the searched images only, and not from those that ask."
+        return replace(_by(reducer, data, data.searched), notes=(*data.notes, note + words, *_told(says)))
+    half = splits.divided(data, 0.5, seed=seed)
+    learned = half.searched if half.searched is not None else data.asking
+    words = (
+        f"it learned from these labels, so for this evaluation it learned from {len(learned):,} of the images only, "
+        f"and the other {len(half.asking):,} are evaluated, each compared with the rest of them."
+    )
+    made = _by(reducer, data, learned)
+    return replace(
+        _only(made, half.asking),
+        split="leave-one-out within a held-out half",
+        notes=(*data.notes, note + words, *_told(says)),
+    )
+
+
+def _recipe(says: dict[str, Any]) -> dict[str, Any]:
+    """How a head was made, as far as it was not by the usual parameters."""
+    trained = says.get("trained")
+    recipe = trained.get("recipe") if isinstance(trained, dict) else None
+    return recipe if isinstance(recipe, dict) else {}
+
+
+def _told(says: dict[str, Any]) -> list[str]:
+    """What the training of a head found, one sentence, if it can be told."""
+    try:
+        trained = says["trained"]
+        parts = [
+            f"{float(trained['precision'][name][0]):.2%} to {float(trained['precision'][name][1]):.2%} on {what}"
+            for name, what in (("images", "held-out images"), ("classes", "classes that it had not seen"))
+            if name in trained["precision"]
+        ]
+        return [f"When the head was trained, it changed {trained['measure']} from {' and from '.join(parts)}."]
+    except (KeyError, TypeError, ValueError, IndexError):
+        return []
+
+
+def _by(reducer: Reducer, data: Labelled, learn: Any) -> Labelled:
+    """*data* as a reducer makes it that learns from the rows *learn*, None for all."""
+    rows = np.arange(len(data.ids)) if learn is None else learn
+    names = np.array(data.labels, dtype=object)[data.codes[rows]]
+    try:
+        reducer.fit(data.vectors[rows], names.astype(str))
+    except InputError as error:
+        raise InputError(
+            f"{data.name} compares vectors that {reducer.name} made, which for a fair evaluation has to learn from "
+            f"some of the images only, and cannot: {str(error).rstrip('.')}; evaluate whole vectors after imagekin "
+            "index --reduce none."
+        ) from error
+    made = [reducer.transform(data.vectors[at : at + BLOCK]) for at in range(0, len(data.ids), BLOCK)]
+    return replace(data, vectors=np.concatenate(made))
+
+
+def _only(data: Labelled, rows: Any) -> Labelled:
+    """Some rows of *data*, each asking all others."""
+    return replace(
+        data,
+        vectors=data.vectors[rows],
+        ids=data.ids[rows],
+        codes=data.codes[rows],
+        rows=data.rows[rows],
+        asking=np.arange(len(rows)),
+        searched=None,
+    )

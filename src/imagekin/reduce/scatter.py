@@ -1,0 +1,106 @@
+"""How labelled vectors lie: around the means of their labels, and these around the mean of all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagekin.reduce.base import blocks
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """All that discriminants learn from labelled vectors; from one of these many of them are made in little time.
+
+    Attributes:
+        count: vectors.
+        labels: different labels.
+        mean: ``(dim,)`` of all.
+        columns: ``(dim, dim)`` directions at right angles along which what differs from the labels' means is spread.
+        values: ``(dim,)`` its variance along these, ascending.
+        between: ``(labels, dim)`` each label's mean less that of all, times the root of its share of the vectors,
+            along *columns*.
+    """
+
+    count: int
+    labels: int
+    mean: NDArray[np.float64]
+    columns: NDArray[np.float64]
+    values: NDArray[np.float64]
+    between: NDArray[np.float64]
+    _leading: dict[float, NDArray[np.float64]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, vectors: NDArray[Any], labels: Sequence[Any] | NDArray[Any]) -> Self:
+        """Of vectors ``(n, dim)``, which may be float16 and mapped, and their n labels."""
+        names, which = np.unique(np.asarray(labels), return_inverse=True)
+        counts = np.bincount(which)
+        means = _means(vectors, which, counts)
+        mean = counts @ means / len(vectors)
+        values, columns = np.linalg.eigh(_within(vectors, which, means))
+        between = ((means - mean) * np.sqrt(counts / len(vectors))[:, None]) @ columns
+        return cls(len(vectors), len(names), mean, columns, np.maximum(values, 0), between)
+
+    def widths(self, shrinkage: float) -> NDArray[np.float64]:
+        """The spread along ``columns``, ``(dim,)``, with a share of a round one mixed in."""
+        usual = float(self.values.mean())
+        mixed = (1 - shrinkage) * self.values + (shrinkage * usual if usual > 0 else 1.0)
+        return np.asarray(np.sqrt(np.maximum(mixed, 1e-300)))
+
+    def discriminants(self, shrinkage: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Directions ``(min(labels, dim), dim)`` that tell labels apart, the most telling first.
+
+        In each the labels are equally wide (1); the second array, ``(min(labels, dim),)``, says how far apart their
+        means then are.
+        """
+        widths = self.widths(shrinkage)
+        _, far, directions = np.linalg.svd(self.between / widths, full_matrices=False)
+        return _turned(directions / widths @ self.columns.T), far
+
+    def whitened(self, shrinkage: float, count: int) -> NDArray[np.float64]:
+        """Directions ``(count, dim)`` of most variance where labels are equally wide in every one."""
+        if shrinkage not in self._leading:
+            widths = self.widths(shrinkage)
+            apart = self.between / widths
+            total = apart.T @ apart
+            total[np.diag_indices(len(widths))] += self.values / widths**2
+            _, directions = np.linalg.eigh(total)
+            self._leading[shrinkage] = _turned(directions[:, ::-1].T / widths @ self.columns.T)
+        return self._leading[shrinkage][:count]
+
+    def length(self, directions: NDArray[np.float64]) -> float:
+        """The root of the mean squared length that the vectors have along *directions* ``(k, dim)``; 1 for none."""
+        turned = directions @ self.columns
+        square = float((turned**2 @ self.values).sum() + ((turned @ self.between.T) ** 2).sum())
+        return float(np.sqrt(square)) if square > 0 else 1.0
+
+
+def _turned(directions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each direction with its largest element above zero: its sign would depend on the library."""
+    largest = np.abs(directions).argmax(axis=1)[:, None]
+    turned: NDArray[np.float64] = directions * np.where(np.take_along_axis(directions, largest, axis=1) < 0, -1.0, 1.0)
+    return turned
+
+
+def _means(vectors: NDArray[Any], which: NDArray[np.intp], counts: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Each label's mean, ``(labels, dim)``."""
+    sums, at = np.zeros((len(counts), vectors.shape[1])), 0
+    for block in blocks(vectors):
+        np.add.at(sums, which[at : at + len(block)], block)
+        at += len(block)
+    return np.asarray(sums / counts[:, None])
+
+
+def _within(vectors: NDArray[Any], which: NDArray[np.intp], means: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The covariance of what differs from the labels' means, ``(dim, dim)``."""
+    dim, at = vectors.shape[1], 0
+    within = np.zeros((dim, dim))
+    for block in blocks(vectors):
+        gaps = block - means[which[at : at + len(block)]]
+        within += gaps.T @ gaps
+        at += len(block)
+    return within / len(vectors)

@@ -1,0 +1,112 @@
+"""What a head learns from: labelled vectors, each once, and ways to part them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagekin import reducing
+from imagekin.distance import normalized
+from imagekin.errors import InputError
+from imagekin.evaluation.gallery import Positions
+from imagekin.store.base import Store
+from imagekin.types import Vectors
+
+ENOUGH = 4
+"""Pictures that a class needs: two to learn from, and one that looks for another."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled vectors.
+
+    Attributes:
+        vectors: ``(n, dim)`` of length 1.
+        codes: ``(n,)`` the number of each one's class.
+        labels: names of the classes.
+        notes: sentences on what was left out.
+    """
+
+    vectors: Vectors
+    codes: Positions
+    labels: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def drawn(store: Store, seed: int) -> Examples:
+    """The labelled pictures of a collection, at most 20,000 of them.
+
+    A picture that is there several times is taken once, and not at all where its copies have different labels: it would
+    be learned from and asked for at once, or say two things.
+
+    Raises:
+        InputError: no pictures, no labels, one class, or too few pictures in each.
+    """
+    if not store.count():
+        raise InputError(f"{store.location} has no pictures to learn from; index a folder first: imagekin index FOLDER")
+    sample = reducing.drawn(store, labelled=True, seed=seed)
+    labels, codes = np.unique(np.array(sample.labels, dtype=object).astype(str), return_inverse=True)
+    rows, contradicted = _distinct(sample.vectors, codes)
+    notes = []
+    if contradicted:
+        notes.append(f"{contradicted:,} pictures have copies with another label and were left out.")
+    if copies := len(codes) - contradicted - len(rows):
+        notes.append(f"{copies:,} copies of other pictures were left out.")
+    if len(rows) + copies + contradicted == reducing.SAMPLE < store.count():
+        notes.append(f"{reducing.SAMPLE:,} pictures were drawn at random to learn from.")
+    found = Examples(
+        normalized(sample.vectors[rows].astype(np.float32)), codes[rows], tuple(labels.tolist()), tuple(notes)
+    )
+    _check(found, store.location)
+    return found
+
+
+def halves(examples: Examples, rows: Positions, seed: int) -> tuple[Positions, Positions]:
+    """*rows* in two: half of each class's, at random, and the others; a class of one goes to the first."""
+    random = np.random.default_rng(seed)
+    order = random.permutation(rows)
+    order = order[np.argsort(examples.codes[order], kind="stable")]
+    codes = examples.codes[order]
+    rank = np.arange(len(order)) - np.searchsorted(codes, codes)
+    size = np.bincount(codes, minlength=len(examples.labels))[codes]
+    first = 2 * rank < size
+    return np.sort(order[first]), np.sort(order[~first])
+
+
+def unseen(examples: Examples, rows: Positions, seed: int) -> Positions | None:
+    """The *rows* of a fifth of the classes, at random; None where there are too few classes for that."""
+    sizes = np.bincount(examples.codes[rows], minlength=len(examples.labels))
+    able = np.flatnonzero(sizes >= 2)
+    if len(able) < ENOUGH:
+        return None
+    chosen = np.random.default_rng(seed).permutation(able)[: max(2, round(len(able) / 5))]
+    return rows[np.isin(examples.codes[rows], chosen)]
+
+
+def _distinct(vectors: NDArray[Any], codes: Positions) -> tuple[Positions, int]:
+    """The first row of each different vector, but of those with several codes; and how many rows these are."""
+    whole = np.ascontiguousarray(vectors).view(np.dtype((np.void, vectors.shape[1] * vectors.itemsize)))[:, 0]
+    _, first, group = np.unique(whole, return_index=True, return_inverse=True)
+    group = group.reshape(-1)
+    wrong = np.zeros(len(first), np.bool_)
+    wrong[group[codes != codes[first][group]]] = True
+    return np.sort(first[~wrong]), int(np.count_nonzero(wrong[group]))
+
+
+def _check(found: Examples, where: str) -> None:
+    sizes = np.bincount(found.codes, minlength=len(found.labels))
+    there = np.flatnonzero(sizes)
+    if len(there) == 1:
+        raise InputError(
+            f"all labelled pictures of {where} are of one class, {found.labels[there[0]]!r}; a head learns what tells "
+            "classes apart and needs two or more."
+        )
+    able = int(np.count_nonzero(sizes >= ENOUGH))
+    if able < 2:
+        raise InputError(
+            f"a head needs two classes or more with {ENOUGH} different pictures each, half to learn from and half to "
+            f"be tried on; of the {len(there):,} classes of {where} {able:,} {'has' if able == 1 else 'have'} so many."
+        )

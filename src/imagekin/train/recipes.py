@@ -1,0 +1,77 @@
+"""Choosing how a head is made, by cross-validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from imagekin.reduce.head import Head
+from imagekin.train.records import Candidate
+from imagekin.train.trials import Bench
+
+Recipe = dict[str, Any]
+
+LOSS: Final = 2.0
+"""What a point that is lost on classes never seen costs, in points gained on held-out images."""
+
+MARGIN: Final = 0.003
+"""Precision to be gained on classes never seen, so that by bad luck in the choice none is lost."""
+
+SHRINKAGES: Final = (0.1, 0.3, 0.6)
+WHITENINGS: Final = (0.1, 0.3, 0.6, 0.9)
+KINDS: Final[tuple[tuple[str, Recipe], ...]] = (
+    *(("lda", {"shrinkage": shrinkage, "rest": 0.0, "power": 1.0}) for shrinkage in SHRINKAGES),
+    *(("joined", {"shrinkage": shrinkage}) for shrinkage in SHRINKAGES),
+    ("ridge", {"known": "ridge", "rest": 0.0, "power": 1.0}),
+    ("joined", {"known": "ridge", "power": 2.0}),
+)
+JOINTS: Final = ((2.0, 0.4), (3.0, 0.25), (3.0, 0.6), (4.0, 0.3), (4.0, 0.5), (3.0, 1.0))
+"""Power and weight of the rest, beside the usual 3 and 0.4."""
+
+
+def best(
+    images: Bench, classes: Sequence[Bench], *, dims: int | None, step: Callable[[str], None]
+) -> tuple[Candidate, ...]:
+    """All recipes that were tried, the best first: most gained on images, and little lost on unseen classes.
+
+    First the whitening alone, then each kind with a few shrinkages, then the best joined head with other joints.
+
+    Args:
+        images: where classes are known.
+        classes: where they are not; none where that does not matter or cannot be tried.
+        dims: numbers that a head may leave.
+        step: called with the name of what is tried next.
+
+    Raises:
+        InputError: a head cannot leave so many.
+    """
+    found: list[Candidate] = []
+
+    def attempt(name: str, recipe: Recipe) -> None:
+        step(f"Trying {name}")
+        head = Head(dims, **recipe)
+        gains = [bench.gain(head) for bench in classes]
+        found.append(
+            Candidate(name, recipe, images.gain(head), sum(gains) / len(gains) if gains else None),
+        )
+
+    for whitening in WHITENINGS:
+        attempt("wccn", {"known": "none", "whitening": whitening})
+    whitening = max(found, key=score).recipe["whitening"]
+    for name, recipe in KINDS:
+        attempt(name, recipe if name != "joined" else {**recipe, "whitening": whitening})
+    joined = max((each for each in found if each.name == "joined"), key=score)
+    for power, rest in JOINTS:
+        attempt("joined", {**joined.recipe, "power": power, "rest": rest})
+    return tuple(sorted(found, key=score, reverse=True))
+
+
+def score(candidate: Candidate) -> float:
+    """What is gained on held-out images, less what is lost on unseen classes."""
+    lost = 0.0 if candidate.classes is None else min(0.0, candidate.classes - MARGIN)
+    return candidate.images + LOSS * lost
+
+
+def count() -> int:
+    """How many recipes are tried."""
+    return len(WHITENINGS) + len(KINDS) + len(JOINTS)
