@@ -46,14 +46,19 @@ def test_lengths_are_those_of_what_was_learned_from() -> None:
     assert scatter.length(directions) == pytest.approx(slow, rel=1e-4)
 
 
-def test_whitening_is_of_most_variance_where_labels_are_equally_wide() -> None:
+def test_whitening_makes_labels_equally_wide_and_keeps_what_tells_them_apart_first() -> None:
     vectors, labels = clusters(300, 8, 4)
     which = np.array(labels)
     centred = np.concatenate([vectors[which == name] - vectors[which == name].mean(axis=0) for name in set(labels)])
-    directions = Scatter.of(vectors, labels).whitened(1e-9, 8)
-    np.testing.assert_allclose(np.cov((centred @ directions.T).T, bias=True), np.eye(8), atol=1e-3)
-    variances = (vectors @ directions.T).var(axis=0)
-    assert (np.diff(variances) <= 1e-4).all() and variances[0] > 2
+    scatter = Scatter.of(vectors, labels)
+    for count in (2, 5, 8):
+        directions = scatter.whitened(1e-9, count)
+        assert directions.shape == (count, 8)
+        np.testing.assert_allclose(np.cov((centred @ directions.T).T, bias=True), np.eye(count), atol=1e-3)
+    telling = scatter.discriminants(1e-9)[0][:3]
+    np.testing.assert_allclose(telling @ np.linalg.pinv(directions[:3]) @ directions[:3], telling, atol=1e-6)
+    wide = scatter.columns[:, -1] @ np.linalg.pinv(scatter.whitened(1e-9, 4)) @ scatter.whitened(1e-9, 4)
+    np.testing.assert_allclose(wide, scatter.columns[:, -1], atol=1e-6)  # the widest axis is in what four can tell
 
 
 def test_the_known_part_alone_is_lda() -> None:

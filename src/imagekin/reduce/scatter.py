@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -32,7 +32,6 @@ class Scatter:
     columns: NDArray[np.float64]
     values: NDArray[np.float64]
     between: NDArray[np.float64]
-    _leading: dict[float, NDArray[np.float64]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, vectors: NDArray[Any], labels: Sequence[Any] | NDArray[Any]) -> Self:
@@ -62,15 +61,16 @@ class Scatter:
         return _turned(directions / widths @ self.columns.T), far
 
     def whitened(self, shrinkage: float, count: int) -> NDArray[np.float64]:
-        """Directions ``(count, dim)`` of most variance where labels are equally wide in every one."""
-        if shrinkage not in self._leading:
-            widths = self.widths(shrinkage)
-            apart = self.between / widths
-            total = apart.T @ apart
-            total[np.diag_indices(len(widths))] += self.values / widths**2
-            _, directions = np.linalg.eigh(total)
-            self._leading[shrinkage] = _turned(directions[:, ::-1].T / widths @ self.columns.T)
-        return self._leading[shrinkage][:count]
+        """Directions ``(count, dim)`` in each of which labels are equally wide (1), at right angles once they are.
+
+        First those that tell labels apart, then those along which the vectors are spread most.
+        """
+        widths = self.widths(shrinkage)
+        _, _, apart = np.linalg.svd(self.between / widths, full_matrices=False)
+        apart = apart[: min(count, self.labels - 1)]
+        axes = np.eye(len(widths))[::-1][:count]  # the widest ones last
+        directions, _ = np.linalg.qr(np.concatenate([apart, axes]).T[:, :count])
+        return _turned(directions.T / widths @ self.columns.T)
 
     def length(self, directions: NDArray[np.float64]) -> float:
         """The root of the mean squared length that the vectors have along *directions* ``(k, dim)``; 1 for none."""

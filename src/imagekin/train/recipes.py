@@ -17,16 +17,21 @@ LOSS: Final = 2.0
 MARGIN: Final = 0.003
 """Precision to be gained on classes never seen, so that by bad luck in the choice none is lost."""
 
-SHRINKAGES: Final = (0.1, 0.3, 0.6)
-WHITENINGS: Final = (0.1, 0.3, 0.6, 0.9)
 KINDS: Final[tuple[tuple[str, Recipe], ...]] = (
-    *(("lda", {"shrinkage": shrinkage, "rest": 0.0, "power": 1.0}) for shrinkage in SHRINKAGES),
-    *(("joined", {"shrinkage": shrinkage}) for shrinkage in SHRINKAGES),
+    *(("wccn", {"known": "none", "whitening": whitening}) for whitening in (0.1, 0.3, 0.6, 0.9)),
+    *(("lda", {"shrinkage": shrinkage, "rest": 0.0, "power": 1.0}) for shrinkage in (0.1, 0.3, 0.6)),
+    *(("joined", {"shrinkage": shrinkage}) for shrinkage in (0.1, 0.3, 0.6)),
     ("ridge", {"known": "ridge", "rest": 0.0, "power": 1.0}),
     ("joined", {"known": "ridge", "power": 2.0}),
 )
-JOINTS: Final = ((2.0, 0.4), (3.0, 0.25), (3.0, 0.6), (4.0, 0.3), (4.0, 0.5), (3.0, 1.0))
-"""Power and weight of the rest, beside the usual 3 and 0.4."""
+CHANGES: Final[dict[str, tuple[Recipe, ...]]] = {
+    "whitening": tuple({"whitening": whitening} for whitening in (0.1, 0.3, 0.9)),
+    "joint": tuple(
+        {"power": power, "rest": rest}
+        for power, rest in ((2.0, 0.4), (3.0, 0.25), (3.0, 0.6), (4.0, 0.3), (4.0, 0.5), (3.0, 1.0))
+    ),
+}
+"""What is then tried on the best joined head: other shrinkages of its rest, and other powers and weights."""
 
 
 def best(
@@ -34,7 +39,7 @@ def best(
 ) -> tuple[Candidate, ...]:
     """All recipes that were tried, the best first: most gained on images, and little lost on unseen classes.
 
-    First the whitening alone, then each kind with a few shrinkages, then the best joined head with other joints.
+    First each kind with a few shrinkages, then changes to the best joined head.
 
     Args:
         images: where classes are known.
@@ -55,14 +60,12 @@ def best(
             Candidate(name, recipe, images.gain(head), sum(gains) / len(gains) if gains else None),
         )
 
-    for whitening in WHITENINGS:
-        attempt("wccn", {"known": "none", "whitening": whitening})
-    whitening = max(found, key=score).recipe["whitening"]
     for name, recipe in KINDS:
-        attempt(name, recipe if name != "joined" else {**recipe, "whitening": whitening})
-    joined = max((each for each in found if each.name == "joined"), key=score)
-    for power, rest in JOINTS:
-        attempt("joined", {**joined.recipe, "power": power, "rest": rest})
+        attempt(name, recipe)
+    for name in ("whitening", "joint"):
+        start = max((each for each in found if each.name == "joined"), key=score).recipe
+        for change in CHANGES[name]:
+            attempt("joined", {**start, **change})
     return tuple(sorted(found, key=score, reverse=True))
 
 
@@ -74,4 +77,4 @@ def score(candidate: Candidate) -> float:
 
 def count() -> int:
     """How many recipes are tried."""
-    return len(WHITENINGS) + len(KINDS) + len(JOINTS)
+    return len(KINDS) + sum(map(len, CHANGES.values()))
