@@ -27,9 +27,9 @@ class Head(Reducer):
     Two parts stand side by side, to be compared by cosine.  The *known* part is the discriminants of the labels (Fisher
     1936; ``ridge``: as ridge regression on the labels scales them, Hastie, Buja, Tibshirani 1995): sharp, but what is
     of no known label collapses in it.  The *rest* is within-class covariance normalisation (Hatch, Kajarekar, Stolcke
-    2006), cut to the discriminants and the directions of most variance: it plays down how pictures of one label differ, whatever the label.
-    A vector's length in the known part is short where it is of no known label; raised to *power*, it lets the rest
-    decide there.
+    2006), cut to the discriminants and the directions of most variance: it plays down how pictures of one label differ,
+    whatever the label.  A vector's length in the known part is short where it is of no known label; raised to *power*,
+    it lets the rest decide there.
 
     Args:
         n_components: numbers of both parts together; None for 512, or as many as there can be.

@@ -9,6 +9,7 @@ import click
 from imagekin import escape
 from imagekin.cli import evaluating, heads, output
 from imagekin.cli.app import INTERRUPTED
+from imagekin.cli.commands.options import by_model
 from imagekin.cli.settings import Settings, shared
 
 
@@ -24,6 +25,7 @@ def command() -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what it would gain.")
 @click.option("--undo", is_flag=True, help="Take the head away, and search as before it.")
 @click.option("--full", is_flag=True, help="Print every recipe that was tried.")
+@by_model
 @shared
 @click.pass_obj
 def head(settings: Settings, /, dry_run: bool, undo: bool, full: bool, **how: Any) -> int:
