@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 from PIL import Image
 
 import imagekin
+from imagekin.cli.app import app
+from imagekin.collection import Collection
 from tests.pictures import picture
 
+Run = Callable[..., Result]
 PEOPLE = 12
 PHOTOS = 5
 
@@ -44,3 +50,15 @@ def population(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with imagekin.open(where, model="pixels") as photos:
         photos.index(people)
     return where
+
+
+def opened(population: Path, tmp_path: Path) -> Iterator[Collection]:
+    """A copy of the collection, to be written to; a test file makes a fixture of it."""
+    shutil.copytree(population, tmp_path / "c")
+    with imagekin.open(tmp_path / "c") as photos:
+        yield photos
+
+
+def runner(photos: Collection) -> Run:
+    """The command line on that collection; likewise."""
+    return lambda *arguments: CliRunner().invoke(app, ["-c", photos.location, *map(str, arguments)])

@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 import imagekin
 from imagekin import classification
 from imagekin.classification import Classifier
 from imagekin.classification.evidence import METHODS, Neighbours, Prototypes
-from imagekin.cli.app import app
 from imagekin.collection import Collection
 from imagekin.errors import InputError, UnknownNameError
 from imagekin.evaluation.labelled import of_vectors
 from imagekin.metrics import logistic
 from imagekin.metrics.voting import support
-from tests.people import PEOPLE, PHOTOS, portrait
+from tests.people import PEOPLE, PHOTOS, Run, opened, portrait, runner
 from tests.pictures import folder, picture
 
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def photos(population: Path, tmp_path: Path) -> Iterator[Collection]:
-    shutil.copytree(population, tmp_path / "c")
-    with imagekin.open(tmp_path / "c") as opened:
-        yield opened
-
-
-@pytest.fixture
-def run(photos: Collection) -> Run:
-    return lambda *arguments: CliRunner().invoke(app, ["-c", photos.location, *map(str, arguments)])
+photos, run = pytest.fixture(opened, name="photos"), pytest.fixture(runner, name="run")
 
 
 def test_support_by_hand() -> None:

@@ -4,40 +4,27 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 import imagekin
 from imagekin import verification
-from imagekin.cli.app import app
 from imagekin.collection import Collection
 from imagekin.errors import DamagedError, InputError
 from imagekin.verification import kept, measured
 from imagekin.verification.pairs import joined, of_labels
-from tests.people import PEOPLE, PHOTOS, portrait
+from tests.people import PEOPLE, PHOTOS, Run, opened, portrait, runner
 from tests.pictures import folder
 
-Run = Callable[..., Result]
 GENUINE = PEOPLE * PHOTOS * (PHOTOS - 1) // 2
 IMPOSTORS = PEOPLE * PHOTOS * (PEOPLE * PHOTOS - 1) // 2 - GENUINE
 
 
-@pytest.fixture
-def photos(population: Path, tmp_path: Path) -> Iterator[Collection]:
-    shutil.copytree(population, tmp_path / "c")
-    with imagekin.open(tmp_path / "c") as opened:
-        yield opened
-
-
-@pytest.fixture
-def run(photos: Collection) -> Run:
-    return lambda *arguments: CliRunner().invoke(app, ["-c", photos.location, *map(str, arguments)])
+photos, run = pytest.fixture(opened, name="photos"), pytest.fixture(runner, name="run")
 
 
 def write(path: Path, lines: list[str], header: str = "a,b,same") -> Path:

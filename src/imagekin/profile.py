@@ -114,18 +114,21 @@ class Profile:
 
     def info(self) -> dict[str, Any]:
         """Counts, sizes, model, engine, reducer, calibration and folders, as plain data."""
-        from imagekin.verification import kept
-
-        calibration = kept.told(self.store)
+        calibration = self._calibration()
         said = {} if calibration is None else {"calibration": calibration}
         return {**self.store.info(), **said, "roots": self.store.roots()}
 
     def check(self) -> list[str]:
         """Every fault found in the stored data, one sentence each; reads everything."""
+        fault = (self._calibration() or {}).get("fault")
+        return [*self.store.check(), *([str(fault)] if fault else [])]
+
+    def _calibration(self) -> dict[str, Any] | None:
+        if self.store.settings().get("calibration") is None:
+            return None  # and nothing is imported
         from imagekin.verification import kept
 
-        fault = (kept.told(self.store) or {}).get("fault")
-        return [*self.store.check(), *([str(fault)] if fault else [])]
+        return kept.told(self.store)
 
     def roots(self) -> dict[str, str]:
         """The indexed folders, each with its label rule."""

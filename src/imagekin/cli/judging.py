@@ -67,12 +67,16 @@ def matches(
     """
     if texts is not None or any(options.get(name) is not None for name in ("expand", "rerank", "fuse")):
         return None
-    from imagekin import mixture, verification
+    from imagekin import mixture
 
     if isinstance(sought, mixture.Text | mixture.Mixture):
         return None
     try:
-        calibration = verification.of(photos.store)
+        if photos.store.settings().get("calibration") is None:
+            return None
+        from imagekin.verification import kept
+
+        calibration = kept.of(photos.store)
     except (StoreError, UnsupportedError):  # info and doctor tell of it; or it is on a server
         return None
     return None if calibration is None else calibration.probability([hit.distance for hit in hits]).tolist()
