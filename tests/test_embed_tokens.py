@@ -111,6 +111,20 @@ def test_what_is_no_text(tmp_path: Path) -> None:
     assert DOG in rows(found, "\x00 \u202e dog 犬")[0][0] and UNKNOWN in rows(found, "犬")[0][0]
 
 
+@pytest.mark.parametrize(
+    ("rules", "text"),
+    [
+        ({"model": {"type": "WordLevel", "vocab": {"dog": 5}, "unk_token": "<none>"}}, "cat"),
+        ({"normalizer": {"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": ""}}, "a" * 40 + "!"),
+    ],
+)
+def test_a_tokenizer_that_fails_on_a_text(tmp_path: Path, rules: dict[str, Any], text: str) -> None:
+    tokens(tmp_path, "clip")
+    (tmp_path / "tokenizer.json").write_text(json.dumps({**json.loads(hub.tokenizer()), **rules}))
+    with pytest.raises(ModelError, match="the model's tokenizer fails on"):
+        Tokens(Folder(tmp_path), {"model_type": "clip"}).encode([text])
+
+
 def test_a_huge_text_is_looked_at_in_part(tmp_path: Path) -> None:
     assert rows(tokens(tmp_path, "other"), "a " * 5_000_000)[0] == [[A] * 511 + [END]]
 

@@ -125,11 +125,13 @@ def test_what_was_learned_makes_the_same_model_again(taught: Embedder, weights: 
         lambda facts: json.dumps({"ranges": {}}).encode(),
         lambda facts: json.dumps({**facts, "ranges": {name: [1, -1] for name in facts["ranges"]}}).encode(),
         lambda facts: json.dumps({**facts, "ranges": {name: [0, float("inf")] for name in facts["ranges"]}}).encode(),
+        lambda facts: json.dumps({**facts, "ranges": {name: [0, 1e39] for name in facts["ranges"]}}).encode(),
+        lambda facts: json.dumps({**facts, "ranges": {name: [0, 10**400] for name in facts["ranges"]}}).encode(),
         lambda facts: json.dumps({**facts, "ranges": [1, 2]}).encode(),
         lambda facts: b"[" * 100_000,
         lambda facts: b" " * (1 << 23),
     ],
-    ids=["pickle", "list", "no loss", "reversed", "infinite", "no names", "nested", "huge"],
+    ids=["pickle", "list", "no loss", "reversed", "infinite", "too large", "larger", "no names", "nested", "huge"],
 )
 def test_a_state_that_somebody_else_wrote_is_refused(taught: Embedder, weights: str, spoil: Any) -> None:
     state = spoil(json.loads(taught.state() or b""))

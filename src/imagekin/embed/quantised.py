@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +29,9 @@ _ATTENDING: Final = ("Conv", "Gemm", "MatMul")
 
 _MOST: Final = 1 << 22
 """Bytes of a state at the most."""
+
+_LARGEST: Final = float(np.finfo(np.float32).max)
+"""What a tensor of a network of floats can hold."""
 
 
 def calibrate(model: bytes, batches: Iterable[NDArray[np.uint8]]) -> dict[str, tuple[float, float]]:
@@ -103,9 +105,9 @@ def unpacked(state: bytes) -> dict[str, Any]:
         ranges, lost = facts["ranges"], facts["loss"]
         pairs = {str(name): (float(low), float(high)) for name, (low, high) in ranges.items()}
         figures = {name: float(lost[name]) for name in ("cosine", "neighbours", "pictures")}
-    except (ValueError, TypeError, KeyError, RecursionError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError, AttributeError, OverflowError) as error:
         raise ModelError("the ranges that int8 was calibrated with are damaged; index the folders again.") from error
-    if not all(math.isfinite(low) and math.isfinite(high) and low <= high for low, high in pairs.values()):
+    if not all(-_LARGEST <= low <= high <= _LARGEST for low, high in pairs.values()):
         raise ModelError("the ranges that int8 was calibrated with are no numbers; index the folders again.")
     return {"ranges": pairs, "loss": figures}
 

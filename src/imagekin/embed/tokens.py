@@ -80,6 +80,10 @@ class Tokens:
             row = [int(number) for number in self._tokenizer.encode(text).ids]
         except (TypeError, ValueError) as error:  # half of a surrogate pair
             raise InputError(f"{text[:60]!r} is no text that can be encoded.") from error
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # as in `_tokenizer`: rules that fit no text, or need too long for this one
+            raise ModelError(f"the model's tokenizer fails on {text[:60]!r} ({str(error)[:200]}).") from error
         if self._begins is False and row[:1] == [self._bos]:
             row = row[1:]
         if self._begins is True and self._bos is not None and row[:1] != [self._bos]:
