@@ -303,7 +303,8 @@ def test_a_reducer_that_changes_distances_makes_it_stale_and_calibrates_anew(pho
     assert verification.is_stale(photos.store)
     with pytest.raises(InputError, match="was calibrated for other vectors"):
         verification.verify(photos, 1, 2)
-    verification.calibrate(photos)
+    found = verification.calibrate(photos)
+    assert any("lda:5 made, which learned from its labels" in note for note in found.notes)
     ids = [item.id for item in photos.items(label="p03")]
     near = photos.search(id=ids[0], k=1)[0]
     assert verification.verify(photos, ids[0], near.id).distance == pytest.approx(near.distance, abs=1e-3)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from imagekin import reduce
 from imagekin.evaluation.labelled import model_of
 from imagekin.metrics.verification import Numbers, calibration_error, even, log_loss, reliability, smallest_rate
 from imagekin.verification import kept, listed, measured
@@ -62,7 +63,7 @@ def calibrate(
         pictures=len(np.unique(data.rows)), genuine=int(data.same.sum()), kinds=kinds, scaling=best, losses=losses,
         error=calibration_error(*judged) if judged else None, reliability=tuple(reliability(*judged)) if judged else (),
         prior=prior, similarities=measured.shown(distances[data.same], photos.store.metric, seed),
-        notes=(*data.notes, *_notes(data, kinds, folds)), skipped=data.skipped, seed=seed,
+        notes=(*data.notes, *_learned(photos), *_notes(data, kinds, folds)), skipped=data.skipped, seed=seed,
         seconds=time.perf_counter() - started,
     )  # fmt: skip
     if keep:
@@ -95,6 +96,16 @@ def _held_out(data: Pairs, distances: Numbers, kind: type[Scaling], folds: Whole
 def _shown(data: Pairs) -> Whole:
     """The identities that the pairs show."""
     return data.identities[np.unique(data.rows)]
+
+
+def _learned(photos: Collection) -> Iterator[str]:
+    """What to know where the distances themselves come from labels."""
+    says = photos.store.settings().get("reduce")
+    if says is not None and reduce.create(says["spec"]).needs_labels:
+        yield (
+            f"The collection compares vectors that {says['spec']} made, which learned from its labels, so that new "
+            "pictures may do worse than this says; calibrate with a file of pairs that it did not learn from."
+        )
 
 
 def _notes(data: Pairs, kinds: Sequence[Kind], folds: Whole | None) -> Iterator[str]:
