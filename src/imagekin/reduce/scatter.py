@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -32,6 +32,7 @@ class Scatter:
     columns: NDArray[np.float64]
     values: NDArray[np.float64]
     between: NDArray[np.float64]
+    _known: dict[tuple[float, int], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, vectors: NDArray[Any], labels: Sequence[Any] | NDArray[Any]) -> Self:
@@ -56,21 +57,29 @@ class Scatter:
         In each the labels are equally wide (1); the second array, ``(min(labels, dim),)``, says how far apart their
         means then are.
         """
-        widths = self.widths(shrinkage)
-        _, far, directions = np.linalg.svd(self.between / widths, full_matrices=False)
-        return _turned(directions / widths @ self.columns.T), far
+        if (shrinkage, 0) not in self._known:
+            widths = self.widths(shrinkage)
+            _, far, directions = np.linalg.svd(self.between / widths, full_matrices=False)
+            self._known[shrinkage, 0] = _turned(directions / widths @ self.columns.T), far
+        directions, far = self._known[shrinkage, 0]
+        return directions, far
 
     def whitened(self, shrinkage: float, count: int) -> NDArray[np.float64]:
         """Directions ``(count, dim)`` in each of which labels are equally wide (1), at right angles once they are.
 
-        First those that tell labels apart, then those along which the vectors are spread most.
+        They span those that tell labels apart and, as far as there is room, those along which labels are widest.
         """
-        widths = self.widths(shrinkage)
-        _, _, apart = np.linalg.svd(self.between / widths, full_matrices=False)
-        apart = apart[: min(count, self.labels - 1)]
-        axes = np.eye(len(widths))[::-1][:count]  # the widest ones last
-        directions, _ = np.linalg.qr(np.concatenate([apart, axes]).T[:, :count])
-        return _turned(directions.T / widths @ self.columns.T)
+        if (shrinkage, count) not in self._known:
+            widths = self.widths(shrinkage)
+            _, _, apart = np.linalg.svd(self.between / widths, full_matrices=False)
+            apart = apart[: min(count, self.labels - 1)]
+            axes = count - len(apart)
+            directions = np.zeros((count, len(widths)))
+            directions[:axes, len(widths) - axes :] = np.eye(axes)  # the widest axes, which come last
+            directions[axes:, : len(widths) - axes] = np.linalg.qr(apart.T[: len(widths) - axes])[0].T
+            self._known[shrinkage, count] = _turned(directions / widths @ self.columns.T)
+        known: NDArray[np.float64] = self._known[shrinkage, count]
+        return known
 
     def length(self, directions: NDArray[np.float64]) -> float:
         """The root of the mean squared length that the vectors have along *directions* ``(k, dim)``; 1 for none."""
