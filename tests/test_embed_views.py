@@ -89,7 +89,7 @@ def test_a_collection_with_views_is_opened_again_and_refuses_others(tmp_path: Pa
         shown = ImageOps.mirror(picture(1))
         assert photos.search(shown, k=1)[0].path.endswith("b.png")
     with pytest.raises(MismatchError), imagekin.open(tmp_path / "c", model="pixels") as photos:
-        photos.index(root)
+        photos.search(shown)
 
 
 def test_a_file_that_only_a_collection_names_is_still_held_to_its_fingerprint(tmp_path: Path) -> None:
