@@ -21,6 +21,7 @@ from imagekin.embed.pixels import PixelEmbedder
 from imagekin.errors import DamagedError, ImageError, InputError, MismatchError, StoreError, UnsupportedError
 from imagekin.store import serving
 from imagekin.store.base import Batch, Made
+from imagekin.store.ledger import MOST_SPACES
 from imagekin.store.space_rows import SpaceRows
 from imagekin.store.sqlite import SqliteStore
 from tests.learning_model import MeanModel
@@ -423,6 +424,29 @@ def test_settings_of_a_model_that_imagekin_never_writes_are_refused(place: Path,
             with pytest.raises(DamagedError):
                 ask()
         assert store.search(store.vectors([1])[1], 1)[0].tolist() == [[1]]  # the first model is not touched by that
+
+
+def test_there_are_only_so_many_models(place: Path) -> None:
+    database = str(place / "collection.db")
+    says = "json_set(settings, '$.embedder.fingerprint', 'model ' || value)"
+    for count in (MOST_SPACES, MOST_SPACES + 1):
+        with contextlib.closing(apsw.Connection(database)) as plain:
+            plain.execute(
+                "WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 99) "
+                f"INSERT INTO space (settings) SELECT {says} "
+                "FROM (SELECT * FROM space LIMIT 1), n LIMIT ? - (SELECT count(*) FROM space)",
+                (count,),
+            )
+        with contextlib.closing(SqliteStore(place, create=False)) as store:
+            if count > MOST_SPACES:
+                with pytest.raises(DamagedError, match="more than 64 further models"):
+                    store.info()
+            else:
+                assert len(store.info()["models"]) == 1 + MOST_SPACES
+                made = PixelEmbedder(side=3).describe()
+                with pytest.raises(InputError, match="take one out of it first"):
+                    store.space(made).claim(made)
+                assert len(store.spaces()) == 1 + MOST_SPACES
 
 
 def test_a_collection_that_may_not_be_written_is_searched_by_each_model(

@@ -6,13 +6,17 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import apsw
 
+from imagekin.errors import DamagedError
 from imagekin.store import rows
 from imagekin.store.database import Database
 from imagekin.store.settings import checked
+
+MOST_SPACES: Final = 64
+"""Further models of a collection: each is brought up to date by every run, and looked at whenever models are told."""
 
 
 class Ledger:
@@ -45,7 +49,12 @@ class Ledger:
         Raises:
             DamagedError: they are not such as imagekin writes.
         """
-        found = self.database.all("SELECT id, settings FROM space ORDER BY id")
+        found = self.database.all("SELECT id, settings FROM space ORDER BY id LIMIT ?", (MOST_SPACES + 1,))
+        if len(found) > MOST_SPACES:
+            raise DamagedError(
+                f"the collection has more than {MOST_SPACES} further models, which imagekin never makes; restore a "
+                "backup, or index the folders into another collection."
+            )
         return {number: dict(checked(rows.mapping(text), further=True)) for number, text in found}
 
     def hashes(self) -> frozenset[str]:

@@ -14,6 +14,7 @@ from imagekin.store.blobs import Half, decode, encode, numbers
 from imagekin.store.catalogue import Catalogue
 from imagekin.store.database import Database
 from imagekin.store.filters import Filter
+from imagekin.store.ledger import MOST_SPACES
 from imagekin.store.sql import Condition
 from imagekin.types import Ids
 
@@ -63,7 +64,16 @@ class SpaceRows(Catalogue):
             self._keep({key: value for key, value in self._own().items() if key != name})
 
     def add(self) -> None:
-        """Begin a space, and be it; inside a transaction."""
+        """Begin a space, and be it; inside a transaction.
+
+        Raises:
+            InputError: there are as many as there may be.
+        """
+        if len(self.spaces()) >= MOST_SPACES:
+            raise InputError(
+                f"the collection has {MOST_SPACES} further models, and may have no more; take one out of it first: "
+                "imagekin remove --model NAME"
+            )
         ((self.number,),) = self.database.all("INSERT INTO space (settings) VALUES ('{}') RETURNING id")
 
     def clear(self) -> None:
