@@ -123,6 +123,11 @@ def test_spec_and_describe_say_how_to_make_it_again() -> None:
         again = create(embedder.spec, precision=embedder.precision or None)
         assert again.describe() == embedder.describe() and again.describe()["spec"] == embedder.spec
     assert create("pixels(side=4)", side=5).spec == "pixels(side=5)"
+    both = (
+        create("efficientnet-lite0(precision='fp32', views='flip')"),
+        create("efficientnet-lite0(views='flip')", precision="fp32"),
+    )
+    assert both[0].describe() == both[1].describe() and both[0].spec == "efficientnet-lite0(views='flip')"
 
 
 def imported(code: str) -> set[str]:

@@ -78,3 +78,19 @@ def test_a_model_is_taken_out_after_asking(run: Run) -> None:
     first = run("remove", "--model", "pixels", "-y")
     assert first.exit_code == 1 and "is the first model" in first.output
     assert "6 images" in run("index").output
+
+
+def test_precisions_of_one_network_are_told_apart(tmp_path: Path) -> None:
+    def invoke(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["-c", str(tmp_path / "c"), *arguments])
+
+    root = folder(tmp_path / "p", ["a/0.png", "b/1.png"])
+    names = [f"efficientnet-lite0(precision='{precision}')" for precision in ("fp32", "int8")]
+    assert invoke("index", str(root), "--model", names[0]).exit_code == 0
+    assert invoke("index", "--model", "efficientnet-lite0", "--precision", "int8").exit_code == 0
+    found = [json.loads(invoke("search", str(root / "a/0.png"), "--json", "--model", name).output) for name in names]
+    assert found[0][1]["distance"] != found[1][1]["distance"]
+    assert invoke("search", "--id", "1", "--fuse", ",".join(names)).exit_code == 0
+    assert "is the first model" in invoke("remove", "--model", names[0], "-y").output
+    assert invoke("remove", "--model", names[1], "-y").exit_code == 0
+    assert [each["precision"] for each in json.loads(invoke("info", "--json").output)["models"]] == ["fp32"]

@@ -115,6 +115,9 @@ def create(
     """
     name, written = parse(spec)
     options = {**written, **options}
+    if isinstance(options.get("precision"), str):  # it is told beside the spec, whichever way it was asked for
+        said = options.pop("precision")
+        precision = said if precision is None else precision
     if (views := options.pop("views", None)) is not None:
         base = create(
             _with(name, options), precision=precision, threads=threads, device=device, state=state,
