@@ -167,3 +167,21 @@ def test_what_is_no_image_model_is_refused(tmp_path: Path, make: Callable[[Path]
 def test_options_that_do_not_fit_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         create(str(same(tmp_path / "m.onnx")), **options)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 200_000, 200_000), (10**8, 3, 8, 8)])
+def test_a_file_that_asks_for_too_much_memory(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ModelError, match="pixels at once"):
+        create(str(same(tmp_path / "huge.onnx", shape)))
+
+
+@pytest.mark.parametrize("times", [0, 1 << 20])
+def test_vectors_of_no_length_or_too_many_numbers(tmp_path: Path, times: int) -> None:
+    nodes = [
+        node("GlobalAveragePool", "x", "pool"),
+        node("Flatten", "pool", "flat"),
+        node("Tile", "flat times", "y"),
+    ]
+    path = write(tmp_path / "long.onnx", nodes, {"y": ("n", "m")}, weights={"times": np.array([1, times])})
+    with pytest.raises(ModelError, match=f"gives vectors of {3 * times:,} numbers"):
+        create(str(path))

@@ -7,6 +7,7 @@ Weights are read from inside the model's own folder only, and no plug-in is ever
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,12 @@ from imagekin.errors import ModelError
 
 MAX_BYTES: Final = 2**31 - 1
 """What one protobuf message can hold; weights in other files count."""
+
+MOST_PIXELS: Final = 1 << 26
+"""Of all the pictures that one call takes: 800 MB as floats."""
+
+MOST_NUMBERS: Final = 1 << 20
+"""Of a vector; the longest of common models have 25,088."""
 
 _DOMAINS: Final = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 
@@ -46,6 +53,25 @@ def read_model(path: Path, within: Path | None = None) -> tuple[onnx.ModelProto,
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             reader.load_external(tensor)
     return model, reader.digest.hexdigest()
+
+
+def check_numbers(path: Path, shape: tuple[int, ...]) -> None:
+    """Refuse what no model of pictures takes or gives: a file can ask for more memory than there is.
+
+    Args:
+        path: the model's file.
+        shape: pictures of a call with their rows and columns, or the first vectors ``(n, dim)``.
+
+    Raises:
+        ModelError: one call takes more than `MOST_PIXELS` pixels, or a vector has none or more than `MOST_NUMBERS`.
+    """
+    if len(shape) == 3 and not 1 <= math.prod(shape) <= MOST_PIXELS:
+        asked = " x ".join(f"{side:,}" for side in shape)
+        raise ModelError(
+            f"{path} takes {asked} pixels at once (pictures, rows, columns); at most {MOST_PIXELS:,} can be."
+        )
+    if len(shape) == 2 and not 1 <= shape[1] <= MOST_NUMBERS:
+        raise ModelError(f"{path} gives vectors of {shape[1]:,} numbers; 1 to {MOST_NUMBERS:,} can be compared.")
 
 
 class _Reader:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from imagekin.embed.base import Embedder, Recipe
 from imagekin.embed.onnx_cut import describe, input_of_layer, keep_only, pictures_input
-from imagekin.embed.onnx_file import read_model
+from imagekin.embed.onnx_file import check_numbers, read_model
 from imagekin.embed.places import Places, as_cells
 from imagekin.embed.runtime import open_session, run_in_steps
 from imagekin.embed.scaling import IMAGENET_MEAN, IMAGENET_STD, Scaling
@@ -137,9 +137,11 @@ class OnnxEmbedder(Embedder):
         if self._dtype is None:
             kind = self._session.get_inputs()[0].type
             raise ModelError(f"the model takes {kind}; pictures can be given as float, float16 or uint8.")
+        check_numbers(self.path, (self._fixed or 1, *self.input_size))
         answer = self._run(np.zeros((1, *self.input_size, 3), self.recipe.dtype))
         self._shape = answer.shape
         self.dim = int(self._pool(answer).shape[1])
+        check_numbers(self.path, self._pool(answer).shape)
 
     def _key(self) -> str:
         """The fingerprint, which needs no run of the model."""
