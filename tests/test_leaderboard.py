@@ -18,7 +18,7 @@ from imagekin import embed, leaderboard
 from imagekin.benchmark import Progress, Record
 from imagekin.cli.app import app
 from imagekin.cli.commands.models import _specs
-from imagekin.embed import EMBEDDERS, SCHEMES, availability, known
+from imagekin.embed import EMBEDDERS, SCHEMES, availability, known, timm_model
 from imagekin.embed.base import Embedder, Picture, Recipe
 from imagekin.errors import DatasetError, InputError, ModelError
 from imagekin.leaderboard import measuring, speeds
@@ -351,6 +351,7 @@ def test_a_known_model_is_found_whatever_its_options_and_revision() -> None:
     assert known.find("hub:somebody/else") is None
     assert len({each.name for each in known.KNOWN}) == len(known.KNOWN)
     assert all(each.licence for each in known.KNOWN if each.parameters)
+    assert {each.size for each in known.KNOWN if "dinov2" in each.name} == {timm_model._SIDES["dinov2"]}
 
 
 def test_what_is_ready_here_is_measured_unless_others_are_named() -> None:
