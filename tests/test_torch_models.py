@@ -266,7 +266,7 @@ def test_published_weights_come_as_safetensors_unless_a_pickle_is_trusted(
 
     asked = []
 
-    def download(owner: str, file: str, revision: str | None = None) -> str:
+    def download(owner: str, file: str, revision: str | None = None, local_files_only: bool = False) -> str:
         asked.append((owner, file))
         if file != "model.safetensors" or owner != "timm/test_resnet.r160_in1k":
             raise huggingface_hub.errors.EntryNotFoundError("404")
@@ -280,12 +280,19 @@ def test_published_weights_come_as_safetensors_unless_a_pickle_is_trusted(
         with pytest.raises(ModelError, match="published as a pickle only"):
             embed.create(spec)
 
-    def unplugged(owner: str, file: str, revision: str | None = None) -> str:
+    fetches: list[bool] = []
+
+    def unplugged(owner: str, file: str, revision: str | None = None, local_files_only: bool = False) -> str:
+        fetches.append(not local_files_only)
         raise huggingface_hub.errors.LocalEntryNotFoundError("no network")
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", unplugged)
     with pytest.raises(ModelError, match="no network.*copy model.safetensors of timm/test_vit.r160_in1k here"):
         embed.create("timm:test_vit.r160_in1k")
+    assert fetches == [True]
+    with pytest.raises(ModelError, match="nothing is fetched because a collection names it"):
+        embed.create("timm:test_vit.r160_in1k", fingerprint="timm/of-a-stranger")
+    assert fetches[1:] == [False] * (len(fetches) - 1) != []
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ class Asked:
         size: rows and columns of the input; None for its own.
         pooling: how places become one vector; None for its own way.
         trust: whether weights may come from a pickle.
+        fetch: whether published weights may be fetched, and not only be taken from the hub's cache.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Asked:
     size: tuple[int, int] | None = None
     pooling: str | None = None
     trust: bool = False
+    fetch: bool = True
 
 
 def of_weights(weights: str | Path) -> tuple[str | Path, str]:

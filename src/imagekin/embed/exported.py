@@ -101,8 +101,9 @@ class ExportedEmbedder(Embedder):
         if self.precision not in PRECISIONS:
             raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}.")
         self.learns = self.precision == "int8"
-        # a collection may come from a stranger, whose word for a pickle is not the owner's
-        self.asked = Asked(self.name, pinned, source, size, pooling, trust and fingerprint is None)
+        # a collection may come from a stranger, whose word for a pickle, or a download, is not the owner's
+        own = fingerprint is None
+        self.asked = Asked(self.name, pinned, source, size, pooling, trust=trust and own, fetch=own)
         self.pinned = {"model": pinned, "weights": None if source == PRETRAINED else str(source), "trust": None}
         asked = [BUILDER, self.name, identity, size, pooling]
         self._key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]

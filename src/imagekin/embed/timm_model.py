@@ -142,7 +142,7 @@ def _downloaded(asked: Asked, config: Any) -> Path | None:
             f"no weights are published for {asked.name}; give weights='FILE.safetensors', or a name with a tag, such "
             "as timm:resnet50.tv_in1k."
         )
-    found = _from_hub(asked.name, config) if config.hf_hub_id else None
+    found = _from_hub(asked, config) if config.hf_hub_id else None
     if found is None and not asked.trust:
         raise ModelError(torch_weights.untrusted(f"the weights of {asked.name} are published as a pickle only"))
     return found
@@ -201,20 +201,27 @@ def _projects(config: Any) -> bool:
     return ("clip" in name or "pe_core" in name) and "in1k" not in tag and "in12k" not in tag
 
 
-def _from_hub(name: str, config: Any) -> Path | None:
+def _from_hub(asked: Asked, config: Any) -> Path | None:
     """The weights' safetensors file, from the hub's cache or the hub; None if there is none."""
     hub = importlib.import_module("huggingface_hub")
     owner, _, revision = str(config.hf_hub_id).partition("@")
     own = (Path(config.hf_hub_filename).with_suffix(".safetensors").name,) if config.hf_hub_filename else ()
     for file in (*own, *_SAFE):
         try:
-            return Path(hub.hf_hub_download(owner, file, revision=revision or None))
+            return Path(hub.hf_hub_download(owner, file, revision=revision or None, local_files_only=not asked.fetch))
         except hub.errors.LocalEntryNotFoundError as error:
-            raise ModelError(_unreached(name, owner, error)) from error
+            if not asked.fetch:
+                continue
+            raise ModelError(_unreached(asked.name, owner, error)) from error
         except hub.errors.EntryNotFoundError:
             continue
         except Exception as error:  # of whichever library makes the connection
-            raise ModelError(_unreached(name, owner, error)) from error
+            raise ModelError(_unreached(asked.name, owner, error)) from error
+    if not asked.fetch:
+        raise ModelError(
+            f"the weights of {asked.name}, which made the collection, are not in the hub's cache, and nothing is fetched"
+            f" because a collection names it; name the model yourself: --model {asked.name}."
+        )
     return None
 
 
