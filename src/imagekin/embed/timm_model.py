@@ -219,8 +219,8 @@ def _from_hub(asked: Asked, config: Any) -> Path | None:
             raise ModelError(_unreached(asked.name, owner, error)) from error
     if not asked.fetch:
         raise ModelError(
-            f"the weights of {asked.name}, which made the collection, are not in the hub's cache, and nothing is fetched"
-            f" because a collection names it; name the model yourself: --model {asked.name}."
+            f"the weights of {asked.name} are not in the hub's cache, and nothing is fetched because a collection names"
+            f" it; name the model yourself: --model {asked.name}."
         )
     return None
 
