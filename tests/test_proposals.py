@@ -14,6 +14,7 @@ import imagekin
 from imagekin.collection import Collection
 from imagekin.distance import normalized
 from imagekin.errors import InputError
+from imagekin.metrics.logistic import probability
 from imagekin.proposals import background, calibration, knowledge
 from imagekin.store.base import Batch
 from imagekin.store.filters import In
@@ -226,11 +227,11 @@ def test_without_labels_the_confidence_is_that_of_elsewhere(tmp_path: Path) -> N
 def test_weights_are_the_most_likely_ones() -> None:
     random = np.random.default_rng(1)
     rows = np.column_stack([np.ones(400), random.standard_normal((400, 2))])
-    right = (random.random(400) < calibration.probability(rows @ np.array([-1.0, 2.0, 0.5]))).astype(float)
+    right = (random.random(400) < probability(rows @ np.array([-1.0, 2.0, 0.5]))).astype(float)
     prior = np.array([0.0, 1.0, 0.0])
 
     def loss(weights: Any) -> float:
-        likely = calibration.probability(rows @ weights)
+        likely = probability(rows @ weights)
         fit = -np.log(np.where(right > 0, likely, 1 - likely)).sum()
         return float(fit + calibration._TRUST / 2 * ((weights - prior) ** 2).sum())
 

@@ -13,6 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from imagekin.collection import Collection
+    from imagekin.errors import ImagekinError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -60,6 +61,14 @@ class Settings:
         logger.handlers[:] = [Log()]
         logger.propagate = False
         logger.setLevel(logging.DEBUG if self.debug else logging.ERROR if self.quiet else logging.WARNING)
+
+    def complain(self, sentence: ImagekinError) -> None:
+        """Print an error's sentence, for commands whose exit status says more than that; with --debug raise it."""
+        from imagekin import escape
+
+        if self.debug:
+            raise sentence
+        click.echo(f"imagekin: {escape.terminal(str(sentence))}", err=True)
 
     @property
     def width(self) -> int | None:

@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imagekin.metrics.logistic import probability
 from imagekin.proposals.background import Background, present
 from imagekin.store.base import Store
 from imagekin.store.filters import Compare
@@ -117,12 +118,6 @@ def fitted(rows: Figures, right: Figures, prior: Figures) -> Figures:
         if np.abs(step).max() < 1e-6:
             break
     return weights
-
-
-def probability(scores: Figures) -> Figures:
-    """Probabilities of log-odds."""
-    likely: Figures = 1 / (1 + np.exp(-np.clip(scores, -50, 50)))
-    return likely
 
 
 def _features(places: Vectors, own: float) -> Figures:

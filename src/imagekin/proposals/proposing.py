@@ -12,6 +12,7 @@ import numpy as np
 from imagekin import distance, tagging
 from imagekin import query as queries
 from imagekin.errors import InputError
+from imagekin.metrics.logistic import probability
 from imagekin.proposals import calibration, knowledge
 from imagekin.proposals.background import present
 from imagekin.proposals.calibration import Calibration
@@ -127,7 +128,7 @@ def propose(
     scores[copies] = max(COPY, float(scores.max(initial=COPY)))
     best = np.argsort(-scores, kind="stable")[:wanted]
     gaps = distance.pairwise(vectors[best], rows, store.metric).min(axis=1, initial=np.inf)
-    sure = calibration.probability(scores[best])
+    sure = probability(scores[best])
     found = list(_shown(store, numbers[best].tolist(), gaps.tolist(), sure.tolist()))
     return Proposals(found, given.count, calibrated.groups >= calibration.ENOUGH)
 
@@ -179,7 +180,7 @@ def _shift(calibrated: Calibration, own: Vectors, away: Vectors) -> float:
     good, bad = calibrated.scores(own, mean), calibrated.scores(away, mean)
     shift = 0.0
     for _ in range(50):  # Newton's method, one unknown
-        yes, no = calibration.probability(good + shift), calibration.probability(bad + shift)
+        yes, no = probability(good + shift), probability(bad + shift)
         slope = float((1 - yes).sum() - no.sum() - shift / _DOUBT**2)
         shift += slope / float((yes * (1 - yes)).sum() + (no * (1 - no)).sum() + 1 / _DOUBT**2)
     return min(0.0, shift)

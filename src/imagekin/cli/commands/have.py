@@ -37,9 +37,7 @@ def command(settings: Settings, /, queries: Sequence[str], error: float | None, 
     try:
         found, failed = _answers(settings, queries, error, allow_urls)
     except ImagekinError as sentence:
-        if settings.debug:
-            raise
-        click.echo(f"imagekin: {escape.terminal(str(sentence))}", err=True)
+        settings.complain(sentence)
         return FAILED
     if settings.json:
         output.records(one.to_dict() for one in found)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagekin import escape
 from imagekin.cli import judging, output
 from imagekin.cli.commands.options import NUMBER, by_model, placed
 from imagekin.cli.settings import Settings, shared
@@ -45,9 +44,7 @@ def command(settings: Settings, /, pictures: Sequence[str], ids: Sequence[int], 
         with settings.open(allow_urls=allow_urls) as photos:
             found = verification.verify(photos, *both, **how)
     except ImagekinError as sentence:
-        if settings.debug:
-            raise
-        click.echo(f"imagekin: {escape.terminal(str(sentence))}", err=True)
+        settings.complain(sentence)
         return FAILED
     if settings.json:
         output.record(found.to_dict())
