@@ -160,7 +160,7 @@ def test_what_cannot_be_tried_is_one_sentence(arguments: Any, options: Any, says
 
 
 def test_an_unknown_reducer_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownNameError, match="known: lda, pca"):
+    with pytest.raises(UnknownNameError, match="known: head, lda, pca"):
         by_dimension(GOOD, 2, labels=PAIRS, reducer="tsne")
 
 
