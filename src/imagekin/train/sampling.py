@@ -1,0 +1,114 @@
+"""Which pictures an epoch shows, and in which order: classes alike, however many pictures they have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imagekin.errors import InputError
+
+Rows: TypeAlias = NDArray[np.int64]
+
+Order: TypeAlias = Callable[[int], Rows]
+"""Gives the rows of an epoch by its number; a batch is a slice of them.  The same number always gives the same rows, so
+that a training which was interrupted goes on as if it had not been."""
+
+FEWEST: Final = 2
+"""Pictures of a class in a batch, and classes: a pair that belongs together, and one that does not."""
+
+
+def balanced(labels: ArrayLike, *, seed: int = 0) -> Order:
+    """Every class as often as the next, one after the other in changing order; as many rows as there are.
+
+    Pictures of a class come again when all of it have been shown.
+
+    Args:
+        labels: of the rows, ``(n,)``.
+        seed: of every draw.
+
+    Raises:
+        InputError: no labels, or an array of another shape.
+    """
+    groups = _groups(labels)
+    count = sum(map(len, groups))
+
+    def order(epoch: int) -> Rows:
+        random = np.random.default_rng([seed, epoch])
+        rounds = -(-count // len(groups))
+        return np.concatenate(list(_drawn(groups, [len(groups)] * rounds, 1, random)))[:count]
+
+    return order
+
+
+def few_per_class(labels: ArrayLike, *, classes: int, images: int, seed: int = 0) -> Order:
+    """Batches of *classes* different classes with *images* pictures each, in each of which pairs and triplets are found.
+
+    Pictures of a class stand together, so that half a batch has half of the classes.  A class with fewer pictures than
+    *images* gives some of them twice, as two views of them if they are augmented.  Batches are whole; an epoch has about
+    as many rows as there are.  (Hermans and others, "In Defense of the Triplet Loss for Person Re-Identification", 2017:
+    P × K batches.)
+
+    Args:
+        labels: of the rows, ``(n,)``.
+        classes: P.
+        images: K.
+        seed: of every draw.
+
+    Raises:
+        InputError: a number below 2, fewer classes than wanted, or no labels.
+    """
+    groups = _groups(labels)
+    for name, number in (("classes", classes), ("images", images)):
+        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < FEWEST:
+            raise InputError(
+                f"a batch needs {FEWEST} {name} or more, to have pairs that belong together and such as do not, not "
+                f"{number!r}."
+            )
+    if classes > len(groups):
+        raise InputError(f"a batch of {classes:,} classes cannot be made of {len(groups):,}; ask for fewer of them.")
+    batches = max(1, round(sum(map(len, groups)) / (classes * images)))
+    whole = len(groups) // classes  # batches of one round through the classes
+
+    def order(epoch: int) -> Rows:
+        random = np.random.default_rng([seed, epoch])
+        rounds = [classes * min(whole, batches - at) for at in range(0, batches, whole)]
+        return np.concatenate(list(_drawn(groups, rounds, images, random)))
+
+    return order
+
+
+def _drawn(groups: Sequence[Rows], rounds: Sequence[int], images: int, random: np.random.Generator) -> Iterator[Rows]:
+    """In each round so many different classes, at random; of each so many pictures."""
+    decks = [_Deck(rows, random) for rows in groups]
+    for count in rounds:
+        for place in random.permutation(len(groups))[:count].tolist():
+            yield decks[place].take(images)
+
+
+class _Deck:
+    """Rows in random order, shuffled again when they run out."""
+
+    def __init__(self, rows: Rows, random: np.random.Generator) -> None:
+        self._rows, self._random, self._left = rows, random, rows[:0]
+
+    def take(self, count: int) -> Rows:
+        """The next *count*; none of them twice, if there are so many."""
+        while len(self._left) < count:
+            fresh = self._random.permutation(self._rows)
+            again = np.isin(fresh, self._left)
+            self._left = np.concatenate([self._left, fresh[~again], fresh[again]])
+        taken, self._left = self._left[:count], self._left[count:]
+        return taken
+
+
+def _groups(labels: ArrayLike) -> list[Rows]:
+    """The rows of each class."""
+    given = np.asarray(labels)
+    if given.ndim != 1 or not len(given):
+        raise InputError(f"a batch is drawn by one label a picture, (n,), and these are of shape {given.shape}.")
+    codes = np.unique(given, return_inverse=True)[1]
+    order = np.argsort(codes, kind="stable")
+    return [rows.astype(np.int64) for rows in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)]
