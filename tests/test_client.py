@@ -248,6 +248,8 @@ def test_only_a_server_that_is_there(site: Site) -> None:
             imagekin.open(url)
     with pytest.raises(UnsupportedError, match="model"):
         imagekin.open(site.url, model="pixels")
+    with pytest.raises(UnsupportedError, match="the trust of"):
+        imagekin.open(site.url, trust=True)
     with pytest.raises(InputError, match="ftp"):
         imagekin.open("ftp://host/photos")
 

@@ -93,6 +93,9 @@ def test_the_table_lists_what_there_is() -> None:
         create("pixel")
     with pytest.raises(InputError, match="'pixels' has no option 'precision'; it takes: side"):
         create("pixels", precision="int8")
+    assert create("pixels", trust=True).spec == create("pixels").spec  # which has nothing that needs trust
+    with pytest.raises(InputError, match="'pixels' has no option 'trust'"):
+        create("pixels(trust=True)")
 
 
 @pytest.mark.parametrize(

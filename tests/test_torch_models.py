@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import imagekin
 from imagekin import embed
+from imagekin.cli.app import app
 from imagekin.embed.asked import Asked
 from imagekin.errors import InputError, ModelError, UnknownNameError
 from tests.photographs import save
@@ -249,14 +251,50 @@ def test_a_pickle_needs_trust_and_may_build_tensors_only(
     with pytest.raises(ModelError, match="trust=True"):
         embed.create(name, weights=str(pickled))
     stored = embed.create(name, weights=str(weights)).fingerprint
-    with pytest.raises(ModelError, match="trust=True"):  # the word of a collection's file does not count
-        embed.create(name, weights=str(pickled), trust=True, fingerprint=stored)
-    assert embed.create(name, weights=str(pickled), trust=True).fingerprint == stored
+    told = f"{name}(trust=True, weights={str(pickled)!r})"
+    with pytest.raises(ModelError, match="--trust"):  # the word of a collection's file does not count
+        embed.create(told, fingerprint=stored)
+    assert embed.create(told).fingerprint == stored
     bad = tmp_path / "bad.pth"
     torch.save({"state_dict": Harm()}, bad)
     with pytest.raises(ModelError, match="cannot be read"):
         embed.create(name, weights=str(bad), trust=True)
     assert "harm" not in capsys.readouterr().out
+
+
+def test_trust_is_said_on_the_command_line_and_asked_for_again_when_the_cache_is_gone(
+    torch: Any, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import safetensors.torch
+
+    pickled, place = tmp_path / "weights.pth", tmp_path / "c"
+    torch.save(safetensors.torch.load_file(weights), pickled)
+    save(tmp_path / "photos" / "cat" / "1.jpg", pictures()[0])
+    monkeypatch.setenv("IMAGEKIN_CACHE", str(tmp_path / "cache"))
+
+    def run(*arguments: object) -> Any:
+        return CliRunner().invoke(app, ["-c", str(place), *map(str, arguments)])
+
+    index = ("index", tmp_path / "photos", "--model", f"timm:test_resnet.r160_in1k(weights={str(pickled)!r})")
+    refused = run(*index)
+    assert refused.exit_code == 1 and "--trust" in refused.output
+    assert not place.exists()
+    assert run(*index, "--trust").exit_code == 0
+    search = ("search", tmp_path / "photos" / "cat" / "1.jpg", "--json")
+    first = run(*search)
+    assert first.exit_code == 0, first.output
+    monkeypatch.setenv("IMAGEKIN_CACHE", str(tmp_path / "another"))
+    assert "--trust" in run(*search).output
+    again = run(*search, "--trust")
+    assert again.exit_code == 0 and json.loads(again.stdout) == json.loads(first.stdout)
+    with imagekin.open(place) as photos:
+        assert "trust=" not in photos.info()["embedder"]["spec"]
+
+
+def test_a_pickle_is_not_downloaded_because_a_collection_names_it(torch: Any) -> None:
+    spec = "torchvision:googlenet.IMAGENET1K_V1"
+    with pytest.raises(ModelError, match=f"nothing is fetched.*--model {spec} --trust"):
+        embed.create(spec, fingerprint="of a stranger", trust=True)
 
 
 def test_published_weights_come_as_safetensors_unless_a_pickle_is_trusted(

@@ -45,6 +45,7 @@ class Collection(Contents, Naming, Tagging):
         model: see ``open``.
         precision: see ``open``.
         device: see ``open``.
+        trust: see ``open``.
         allow_urls: see ``open``.
     """
 
@@ -55,9 +56,10 @@ class Collection(Contents, Naming, Tagging):
         model: str | None = None,
         precision: str | None = None,
         device: str | None = None,
+        trust: bool = False,
         allow_urls: bool = False,
     ) -> None:
-        tied = TiedModel(store, model, precision, device)
+        tied = TiedModel(store, model, precision, device=device, trust=trust)
         super().__init__(tied.store, tied)
         self.allow_urls = allow_urls
 

@@ -54,7 +54,7 @@ def update(
 ) -> Report:
     """Bring a collection up to date with folders, for all its models and for *model*; make it ready to search."""
     whole = model.store.whole
-    first = model if model.store is whole else TiedModel(whole, None, None, model.device)
+    first = model if model.store is whole else TiedModel(whole, **model.how)
     how: dict[str, Any] = {"progress": progress, "force": force, "workers": workers}
     run = Ingest(whole, lambda: first.embedder(partial(_pictures, roots, progress)), **how)
     report = run.run(roots)
@@ -73,7 +73,7 @@ def _others(model: TiedModel) -> Iterator[TiedModel]:
     whole = model.store.whole
     found = [whole.space(each) for each in whole.spaces()[1:]]
     for store in found:
-        yield model if store is model.store else TiedModel(store, None, None, model.device)
+        yield model if store is model.store else TiedModel(store, **model.how)
     if model.store not in (whole, *found):
         yield model
 

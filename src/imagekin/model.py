@@ -24,16 +24,25 @@ class TiedModel:
         spec: a name from the registry or an ONNX file; None for the first one, or else the default.
         precision: ``int8`` or ``fp32``; None for the stored one, or else what is fastest here.
         device: what it runs on; None for the best there is.
+        trust: whether weights may be read from a pickle.
 
     Attributes:
         store: the collection as this model sees it.
-        device: as given.
+        how: device and trust, for another model of the same collection.
     """
 
-    def __init__(self, store: Store, spec: str | None, precision: str | None, device: str | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        spec: str | None = None,
+        precision: str | None = None,
+        *,
+        device: str | None = None,
+        trust: bool = False,
+    ) -> None:
         self.store = store
         self._given = spec, precision
-        self.device = device
+        self.how: dict[str, Any] = {"device": device, "trust": trust}
         self._guard = threading.Lock()
         self._embedder: Embedder | None = None
         self._created: Embedder | None = None
@@ -94,7 +103,7 @@ class TiedModel:
         spec, stored = self.spec, self._stored()
         # a collection may come from a stranger: the file that it names is run only if it is the one it was
         expected = None if self._given[0] is not None else stored.get("fingerprint")
-        make = partial(embed.create, spec, precision=self._precision(spec), fingerprint=expected, device=self.device)
+        make = partial(embed.create, spec, precision=self._precision(spec), fingerprint=expected, **self.how)
         if not stored.get("state"):
             return make()
         if stored.get("spec") != spec and (other := make()).spec != stored.get("spec"):

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from imagekin.client import Client
 
 
-def open(
+def open(  # noqa: PLR0913 - the one door for everything that can be chosen
     where: str | os.PathLike[str] | None = None,
     *,
     model: str | None = None,
     precision: str | None = None,
     device: str | None = None,
+    trust: bool = False,
     engine: str | None = None,
     create: bool = True,
     allow_urls: bool = False,
@@ -37,6 +38,7 @@ def open(
             until then refused by whatever needs vectors.
         precision: ``int8`` or ``fp32``; by default what is fastest here.
         device: what the model runs on: ``cpu``, ``cuda``, ``cuda:1``, ``openvino``, …; by default the best there is.
+        trust: let weights be read from a pickle, where the model has no others; it can build tensors only.
         engine: as in ``Collection.engine``.
         create: make the collection when it is absent.
         allow_urls: let ``search`` fetch http(s) URLs.
@@ -45,17 +47,20 @@ def open(
     Raises:
         StoreError: it is absent, damaged, locked, or was made by another model; or its server does not answer.
         UnknownNameError: no such model or engine.
-        UnsupportedError: a model, precision, device or engine is given for a collection on a server.
+        UnsupportedError: a model, precision, device, trust or engine is given for a collection on a server.
     """
     if (url := location.address(where)) is not None:
-        return _remote(url, token, {"model": model, "precision": precision, "device": device, "engine": engine})
+        chosen = {"model": model, "precision": precision, "device": device, "engine": engine, "trust": trust or None}
+        return _remote(url, token, chosen)
     from imagekin.store import open_store
 
     folder = location.resolve(where)
     fresh = create and not folder.exists()
     store = open_store(folder, create=create)
     try:
-        collection = Collection(store, model=model, precision=precision, device=device, allow_urls=allow_urls)
+        collection = Collection(
+            store, model=model, precision=precision, device=device, trust=trust, allow_urls=allow_urls
+        )
         if engine is not None:
             collection.engine = engine
     except BaseException:
@@ -66,7 +71,7 @@ def open(
     return collection
 
 
-def _remote(url: str, token: str | None, chosen: Mapping[str, str | None]) -> Client:
+def _remote(url: str, token: str | None, chosen: Mapping[str, object]) -> Client:
     given = next((name for name, value in chosen.items() if value is not None), None)
     if given is not None:
         raise UnsupportedError(f"the {given} of {url} is chosen where the collection lies, not by who asks its server.")

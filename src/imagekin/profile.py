@@ -63,7 +63,7 @@ class Profile:
         from imagekin.collection import Collection
 
         if model not in self._others:
-            how: Any = {"device": self._model.device, "allow_urls": self.allow_urls}
+            how = {**self._model.how, "allow_urls": self.allow_urls}
             self._others[model] = Collection(self.store.whole, model=model, **how)
         return self._others[model]
 

@@ -29,6 +29,7 @@ class Settings:
         debug: show the traceback of an unexpected error.
         device: what the model runs on; None for the best there is.
         model: which model of the collection; None for the first one.
+        trust: let its weights be read from a pickle.
     """
 
     collection: str | None = None
@@ -37,13 +38,14 @@ class Settings:
     debug: bool = False
     device: str | None = None
     model: str | None = None
+    trust: bool = False
 
     def open(self, *, create: bool = False, **options: Any) -> Collection:
         """Open the chosen collection; ``None`` among the *options* means the library's default."""
         import imagekin
 
         self.attach_log()
-        chosen = {"model": self.model, "device": self.device, **options}
+        chosen = {"model": self.model, "device": self.device, "trust": self.trust or None, **options}
         given = {name: value for name, value in chosen.items() if value is not None}
         return imagekin.open(self.collection, create=create, **given)
 

@@ -87,6 +87,7 @@ def create(
     device: str | None = None,
     fingerprint: str | None = None,
     state: bytes | None = None,
+    trust: bool = False,
     **options: Any,
 ) -> Embedder:
     """Make an embedder by its name in the registry, by ``scheme:rest``, or from the path of a model's file or folder.
@@ -101,6 +102,8 @@ def create(
         fingerprint: what the model's must be, where *spec* comes from a file and not from the owner; a model that reads
             a file of anybody's refuses another before it runs any of it.
         state: what ``Embedder.state`` gave, for a model that learned from pictures; None for one that has not.
+        trust: let weights be read from a pickle, if this model has them so.  In the brackets of *spec* it counts too,
+            unless there is a *fingerprint*.
         options: what else the model takes; they win over those in *spec*.  Every model takes ``views``: ``flip``,
             ``crops`` or ``crops+flip`` averages several views of each picture.
 
@@ -114,14 +117,14 @@ def create(
         ModelError: its file is missing, damaged or unsafe.
     """
     name, written = parse(spec)
-    options = {**written, **options}
+    options = {**_owned(written, fingerprint), **options}
     if isinstance(options.get("precision"), str):  # it is told beside the spec, whichever way it was asked for
         said = options.pop("precision")
         precision = said if precision is None else precision
     if (views := options.pop("views", None)) is not None:
         base = create(
             _with(name, options), precision=precision, threads=threads, device=device, state=state,
-            fingerprint=_plain(fingerprint, views),
+            fingerprint=_plain(fingerprint, views), trust=trust,
         )  # fmt: skip
         return _viewed(base, views)
     scheme, colon, rest = name.partition(":")
@@ -132,7 +135,8 @@ def create(
     elif name not in EMBEDDERS and _is_folder(name):
         name, options = "hub", {"repository": name, **options}
     make = EMBEDDERS.load(name)
-    given = {"precision": precision, "threads": threads, "device": device, "state": state}
+    trusted = True if trust and _takes(make, "trust") else None
+    given = {"precision": precision, "threads": threads, "device": device, "state": state, "trust": trusted}
     known = _parameters(make)
     if name == "onnx" and "path" not in options:
         raise InputError("the model 'onnx' needs a file; give its path instead of the name, such as ./model.onnx.")
@@ -142,12 +146,17 @@ def create(
     for option in arguments:
         if known is not None and option not in known:
             raise InputError(f"the model {name!r} has no option {option!r}; it takes: {', '.join(known) or 'none'}.")
-    if fingerprint is not None and _takes_fingerprint(make):
+    if fingerprint is not None and _takes(make, "fingerprint"):
         arguments["fingerprint"] = fingerprint
     embedder = _made(name, make, arguments)
     named = {option: value for option, value in {**options, **embedder.pinned}.items() if value is not None}
     embedder.spec = _written(name, named, embedder)
     return embedder
+
+
+def _owned(written: dict[str, Any], fingerprint: str | None) -> dict[str, Any]:
+    """What stands in a spec's brackets; with a fingerprint it is a file's, whose word for a pickle is worth nothing."""
+    return {option: value for option, value in written.items() if fingerprint is None or option != "trust"}
 
 
 def _with(name: str, options: Mapping[str, Any]) -> str:
@@ -241,10 +250,10 @@ def _is_folder(name: str) -> bool:
     return (name.startswith(("~", ".")) or "/" in name or "\\" in name) and os.path.isdir(os.path.expanduser(name))
 
 
-def _takes_fingerprint(make: Any) -> bool:
+def _takes(make: Any, option: str) -> bool:
     import inspect
 
-    return "fingerprint" in inspect.signature(make).parameters
+    return option in inspect.signature(make).parameters
 
 
 def _parameters(make: Any) -> list[str] | None:

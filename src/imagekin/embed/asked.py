@@ -46,8 +46,8 @@ def of_weights(weights: str | Path) -> tuple[str | Path, str]:
     return path, file_digest(path)
 
 
-def of_options(name: str, options: Mapping[str, Any]) -> tuple[tuple[int, int] | None, str | None, bool]:
-    """Size, pooling and trust, checked."""
+def of_options(name: str, options: Mapping[str, Any]) -> tuple[tuple[int, int] | None, str | None]:
+    """Size and pooling; these and trust are checked."""
     known = ("size", "pooling", "trust")
     for option in options:
         if option not in known:
@@ -59,7 +59,7 @@ def of_options(name: str, options: Mapping[str, Any]) -> tuple[tuple[int, int] |
         raise InputError(f"size must be one whole number or two (rows, columns), not {size!r}.")
     if not isinstance(trust, bool) or not isinstance(pooling, str | None):
         raise InputError(f"trust must be True or False and pooling a word, not {trust!r} and {pooling!r}.")
-    return None if sides is None else (sides[0], sides[1]), pooling, trust
+    return None if sides is None else (sides[0], sides[1]), pooling
 
 
 def _is_side(value: Any) -> bool:

@@ -67,10 +67,11 @@ class ExportedEmbedder(Embedder):
             ranges to keep; what that costs is measured on others of them, told in the log, and kept in ``loss``.
         threads: processor threads for one call; None for one.
         device: what it runs on, one of ``devices.NAMES``; None for the best there is.
-        fingerprint: what the model's must be; then nothing is taken from a pickle, whatever the options say.
+        fingerprint: what the model's must be; then nothing is downloaded.
         state: what int8 learned.
-        options: ``size`` (rows and columns of the input, or one number for both), ``pooling`` (how places become one
-            vector, see the library), and ``trust`` (weights may come from a pickle, read by ``weights_only``).
+        trust: whether weights may come from a pickle, which is read by ``weights_only``.
+        options: ``size`` (rows and columns of the input, or one number for both) and ``pooling`` (how places become one
+            vector, see the library).
 
     Raises:
         InputError: an option makes no sense.
@@ -91,19 +92,19 @@ class ExportedEmbedder(Embedder):
         device: str | None = None,
         fingerprint: str | None = None,
         state: bytes | None = None,
+        trust: bool = False,
         **options: Any,
     ) -> None:
         pinned = self._pinned(model)
         self.name = f"{self.scheme}:{pinned}"
         source, identity = of_weights(weights)
-        size, pooling, trust = of_options(self.name, options)
+        size, pooling = of_options(self.name, {**options, "trust": trust})
         self.precision = precision or "fp32"
         if self.precision not in PRECISIONS:
             raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}.")
         self.learns = self.precision == "int8"
-        # a collection may come from a stranger, whose word for a pickle, or a download, is not the owner's
-        own = fingerprint is None
-        self.asked = Asked(self.name, pinned, source, size, pooling, trust=trust and own, fetch=own)
+        # a collection may come from a stranger, whose word for a download is not the owner's
+        self.asked = Asked(self.name, pinned, source, size, pooling, trust=trust, fetch=fingerprint is None)
         self.pinned = {"model": pinned, "weights": None if source == PRETRAINED else str(source), "trust": None}
         asked = [BUILDER, self.name, identity, size, pooling]
         self._key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]

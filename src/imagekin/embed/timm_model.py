@@ -143,6 +143,8 @@ def _downloaded(asked: Asked, config: Any) -> Path | None:
             "as timm:resnet50.tv_in1k."
         )
     found = _from_hub(asked, config) if config.hf_hub_id else None
+    if found is None and not asked.fetch:
+        raise ModelError(torch_weights.unfetched(asked.name, pickled=True))
     if found is None and not asked.trust:
         raise ModelError(torch_weights.untrusted(f"the weights of {asked.name} are published as a pickle only"))
     return found
@@ -218,10 +220,7 @@ def _from_hub(asked: Asked, config: Any) -> Path | None:
         except Exception as error:  # of whichever library makes the connection
             raise ModelError(_unreached(asked.name, owner, error)) from error
     if not asked.fetch:
-        raise ModelError(
-            f"the weights of {asked.name} are not in the hub's cache, and nothing is fetched because a collection names"
-            f" it; name the model yourself: --model {asked.name}."
-        )
+        raise ModelError(torch_weights.unfetched(asked.name))
     return None
 
 

@@ -44,7 +44,15 @@ def untrusted(what: str) -> str:
     """What is said of a pickle that nobody has vouched for."""
     return (
         f"{what}, which may hold more than weights; take a .safetensors file (weights='FILE.safetensors'), or say that "
-        "you trust it: trust=True."
+        "you trust it: --trust (trust=True)."
+    )
+
+
+def unfetched(name: str, *, pickled: bool = False) -> str:
+    """What is said where only a collection's file asks for a model whose weights are not here."""
+    return (
+        f"the weights of {name} are not here, and nothing is fetched because a collection names it; name the model "
+        f"yourself: --model {name}{' --trust' if pickled else ''}."
     )
 
 

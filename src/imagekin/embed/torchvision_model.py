@@ -108,6 +108,8 @@ def _fill(module: Any, name: str, tensors: Mapping[str, Any], source: str) -> No
 
 
 def _downloaded(asked: Asked, chosen: Any) -> Any:
+    if not asked.fetch:
+        raise ModelError(torch_weights.unfetched(asked.name, pickled=True))
     if not asked.trust:
         raise ModelError(torch_weights.untrusted(f"the weights of {asked.name} are published as a pickle only"))
     try:

@@ -34,6 +34,7 @@ class Options:
         precision: ``fp32`` or ``int8`` where a model offers both; None for its default.
         threads: for one call of a network; None for the model's default.
         device: what networks run on; None for the best one.
+        trust: whether weights may be read from a pickle.
         seed: of the intervals, and of what a model learns from.
         retry: measure again what failed before.
         again: measure everything again.
@@ -42,6 +43,7 @@ class Options:
     precision: str | None = None
     threads: int | None = None
     device: str | None = None
+    trust: bool = False
     seed: int = 0
     retry: bool = False
     again: bool = False
@@ -117,7 +119,7 @@ class _Run:
     def one(self, spec: str) -> None:
         """Add a model's record to the outcome, or why there is none."""
         self._tell(spec, 0)
-        options = {name: getattr(self.options, name) for name in ("precision", "threads", "device")}
+        options = {name: getattr(self.options, name) for name in ("precision", "threads", "device", "trust")}
         try:
             embedder = _created(spec, options)
         except ImagekinError as error:

@@ -44,6 +44,7 @@ def command(context: click.Context) -> None:
 @click.option("--precision", type=click.Choice(["int8", "fp32"]), help="For the models that offer a choice.")
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads for one call of a network.")
 @click.option("--device", metavar="NAME", help="What the networks run on: cpu, cuda, …")
+@click.option("--trust", is_flag=True, help="Let weights be read from a pickle, if they are one.")
 @click.option("--out", type=Path, default="imagekin-models", show_default=True, help="Folder of records and report.")
 @click.option("--retry", is_flag=True, help="Measure again what failed.")
 @click.option("--again", is_flag=True, help="Measure everything again.")
@@ -60,7 +61,7 @@ def bench(settings: Settings, /, folder: Path, models: str | None, out: Path, **
     settings.attach_log()
     pictures = leaderboard.of_folder(folder, **{name: given[name] for name in ("label_from", "limit", "seed")})
     options = leaderboard.Options(
-        **{name: given[name] for name in ("precision", "threads", "device", "seed", "retry", "again")}
+        **{name: given[name] for name in ("precision", "threads", "device", "trust", "seed", "retry", "again")}
     )
     specs = _specs(models) if models is not None else leaderboard.available()
     with measuring.bar(settings) as step:

@@ -57,10 +57,13 @@ def second_looks(command: Command) -> Command:
 
 
 def placed(command: Command) -> Command:
-    """Give *command* the option that says what the model runs on."""
-    return kept("--device", metavar="NAME", help="What the model runs on: cpu, cuda, cuda:1, openvino, … [the best].")(
-        command
-    )
+    """Give *command* the options that say what the model runs on, and whether its weights may be a pickle."""
+    for option in (
+        kept("--trust", is_flag=True, help="Let the model's weights be read from a pickle, if they are one."),
+        kept("--device", metavar="NAME", help="What the model runs on: cpu, cuda, cuda:1, openvino, … [the best]."),
+    ):
+        command = option(command)
+    return command
 
 
 NUMBER = click.IntRange(0, 2**63 - 1)
