@@ -14,7 +14,17 @@ from imagekin.cli.table import Column, render
 
 if TYPE_CHECKING:
     from imagekin.cli.settings import Settings
-    from imagekin.evaluation import EditFigures, Evaluation, Figure, Length, Progress, SelfRetrieval, Sweep
+    from imagekin.evaluation import (
+        EditFigures,
+        Episodes,
+        Evaluation,
+        FewShot,
+        Figure,
+        Length,
+        Progress,
+        SelfRetrieval,
+        Sweep,
+    )
 
 _SHOWN: Final = 10
 _LABEL: Final = 28
@@ -35,6 +45,13 @@ _EDITS: Final = (
 )
 
 
+_TASKS: Final = (
+    Column("task"),
+    Column("accuracy", right=True),
+    Column("95 % interval", right=True),
+    Column("by chance", right=True),
+    Column("classes", right=True),
+)
 _WHOLE_LENGTH: Final = "whole"
 _LENGTHS: Final = ("points against whole", "mAP@R", "bytes", "search ms", "speed")
 
@@ -109,10 +126,28 @@ def by_dimension(found: Sweep, *, width: int | None) -> Iterator[str]:
     yield from _notes(found.notes)
 
 
-def plain(found: Evaluation | SelfRetrieval | Sweep, *, plot: object, sheets: Sequence[object]) -> dict[str, Any]:
+def by_episodes(found: Episodes, *, width: int | None) -> Iterator[str]:
+    """Few-shot classification for people: a line a task, and what it means."""
+    parts = filter(None, [found.model, found.metric])
+    yield escape.terminal(f"{found.name}: {plural(found.images, 'image')}, {', '.join(parts)}, {found.seconds:,.1f} s")
+    yield ""
+    yield from render(_TASKS, map(_task, found.tasks), width)
+    yield "N x K: N classes drawn, K examples of each known, and other pictures of them put to the nearest mean of"
+    yield f"examples. Means of {plural(found.episodes, 'episode')}; intervals are over these, of the same pictures."
+    yield from _notes(found.notes)
+
+
+def plain(
+    found: Episodes | Evaluation | SelfRetrieval | Sweep, *, plot: object, sheets: Sequence[object]
+) -> dict[str, Any]:
     """The same as data, and what was drawn."""
     drawn = {"plot": None if plot is None else str(plot), "sheets": [str(path) for path in sheets]}
     return {**found.to_dict(), **drawn}
+
+
+def _task(one: FewShot) -> list[str]:
+    chance = _percent(1 / one.task.way)
+    return [str(one.task).replace("x", " x "), _percent(one.accuracy), _interval(one), chance, f"{one.classes:,}"]
 
 
 def _measures(found: Evaluation, width: int | None) -> Iterator[str]:
@@ -185,7 +220,7 @@ def _figure(one: Figure) -> str:
     return f"{_percent(one.value)} ({_interval(one)})"
 
 
-def _interval(one: Figure | EditFigures) -> str:
+def _interval(one: Figure | EditFigures | FewShot) -> str:
     return f"{100 * one.low:.1f}–{100 * one.high:.1f}"
 
 

@@ -101,16 +101,17 @@ def prepared(
 
     *reduced*: as a collection's reducer makes them, where that states a space of its own.
     """
-    data, photos = _data(source, labels, metric)
+    data, photos = given(source, labels, metric)
     data = splits.divided(data, split, photos=photos, seed=seed)
     if reduced and photos is not None:
         data = learned.fair(data, photos, seed=seed)
     return splits.asked(data, queries, seed=seed)
 
 
-def _data(
+def given(
     source: Any, labels: Sequence[Any] | NDArray[Any] | None, metric: str | None
 ) -> tuple[Labelled, Collection | None]:
+    """The labelled vectors of what ``evaluate`` is given, by whole vectors, and the collection if it is one."""
     from imagekin.collection import Collection
 
     if not isinstance(source, Collection):

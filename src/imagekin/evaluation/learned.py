@@ -29,18 +29,10 @@ def fair(data: Labelled, photos: Collection, *, seed: int) -> Labelled:
         photos: the collection.
         seed: of the halves.
     """
-    says = photos.store.settings().get("reduce")
-    if says is None:
+    data, reducer, says = _reduced(data, photos)
+    if reducer is None:
         return data
-    reducer, note = reduce.create(says["spec"]), f"The collection compares vectors that {says['spec']} made; "
-    if reducer.preserves_distance:
-        return data
-    if "rows" not in says:
-        words = "it was given fitted, and nobody knows by which pictures, so that whole vectors were evaluated."
-        return replace(data, notes=(*data.notes, note + words))
-    reducer.set_params(**_recipe(says))
-    if not reducer.needs_labels:
-        return _by(reducer, data, None)
+    note = _note(says)
     if data.searched is not None:
         words = "for this evaluation that learned from the searched images only, and not from those that ask."
         return replace(_by(reducer, data, data.searched), notes=(*data.notes, note + words, *_told(says)))
@@ -56,6 +48,42 @@ def fair(data: Labelled, photos: Collection, *, seed: int) -> Labelled:
         split="leave-one-out within a held-out half",
         notes=(*data.notes, note + words, *_told(says)),
     )
+
+
+def unseen(data: Labelled, photos: Collection, *, seed: int) -> Labelled:
+    """*data* as the collection's reducer makes it where it knows none of the classes.
+
+    As ``fair``, but one that needs labels learns from half of the classes, and the other half is what is left.
+    """
+    data, reducer, says = _reduced(data, photos)
+    if reducer is None:
+        return data
+    there = np.unique(data.codes)
+    known = np.random.default_rng(seed).permutation(there)[: len(there) // 2]
+    taught = np.isin(data.codes, known)
+    words = (
+        f"it learned from these labels, so for this evaluation it learned from {len(known):,} of the classes only, and "
+        f"episodes are of the other {len(there) - len(known):,}."
+    )
+    made = _by(reducer, data, np.flatnonzero(taught))
+    return replace(_only(made, np.flatnonzero(~taught)), notes=(*data.notes, _note(says) + words))
+
+
+def _reduced(data: Labelled, photos: Collection) -> tuple[Labelled, Reducer | None, dict[str, Any]]:
+    """What needs no labels done to *data*; or the reducer that does, and what the collection says of it."""
+    says = photos.store.settings().get("reduce")
+    reducer = None if says is None else reduce.create(says["spec"])
+    if says is None or reducer is None or reducer.preserves_distance:
+        return data, None, {}
+    if "rows" not in says:
+        words = "it was given fitted, and nobody knows by which pictures, so that whole vectors were evaluated."
+        return replace(data, notes=(*data.notes, _note(says) + words)), None, {}
+    reducer.set_params(**_recipe(says))
+    return (data, reducer, says) if reducer.needs_labels else (_by(reducer, data, None), None, {})
+
+
+def _note(says: dict[str, Any]) -> str:
+    return f"The collection compares vectors that {says['spec']} made; "
 
 
 def _recipe(says: dict[str, Any]) -> dict[str, Any]:

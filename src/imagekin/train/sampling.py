@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,25 +37,30 @@ def balanced(labels: ArrayLike, *, seed: int = 0) -> Order:
 
     def order(epoch: int) -> Rows:
         random = np.random.default_rng([seed, epoch])
-        rounds = -(-count // len(groups))
-        return np.concatenate(list(_drawn(groups, [len(groups)] * rounds, 1, random)))[:count]
+        decks, rounds = [_Deck(rows, random) for rows in groups], -(-count // len(groups))
+        order = [place for _ in range(rounds) for place in random.permutation(len(groups)).tolist()]
+        return np.concatenate([decks[place].take(1) for place in order])[:count]
 
     return order
 
 
-def few_per_class(labels: ArrayLike, *, classes: int, images: int, seed: int = 0) -> Order:
-    """Batches of *classes* different classes with *images* pictures each, in each of which pairs and triplets are found.
+def few_per_class(
+    labels: ArrayLike, *, classes: int, images: int, seed: int = 0, together: ArrayLike | None = None
+) -> Order:
+    """Batches of *classes* different classes with *images* pictures each, in which pairs and triplets are found.
 
     Pictures of a class stand together, so that half a batch has half of the classes.  A class with fewer pictures than
-    *images* gives some of them twice, as two views of them if they are augmented.  Batches are whole; an epoch has about
-    as many rows as there are.  (Hermans and others, "In Defense of the Triplet Loss for Person Re-Identification", 2017:
-    P × K batches.)
+    *images* gives some of them twice, as two views of them if they are augmented.  Batches are whole; an epoch has
+    about as many rows as there are.  (P × K batches: Hermans and others, "In Defense of the Triplet Loss for Person
+    Re-Identification", 2017.)
 
     Args:
         labels: of the rows, ``(n,)``.
         classes: P.
         images: K.
         seed: of every draw.
+        together: ``(n,)``, the same for rows of classes that come one after the other, such as a writer's signatures
+            and imitations of them: the hardest to tell apart meet in a batch.
 
     Raises:
         InputError: a number below 2, fewer classes than wanted, or no labels.
@@ -69,23 +74,29 @@ def few_per_class(labels: ArrayLike, *, classes: int, images: int, seed: int = 0
             )
     if classes > len(groups):
         raise InputError(f"a batch of {classes:,} classes cannot be made of {len(groups):,}; ask for fewer of them.")
+    families = _families(groups, together)
     batches = max(1, round(sum(map(len, groups)) / (classes * images)))
     whole = len(groups) // classes  # batches of one round through the classes
 
     def order(epoch: int) -> Rows:
         random = np.random.default_rng([seed, epoch])
-        rounds = [classes * min(whole, batches - at) for at in range(0, batches, whole)]
-        return np.concatenate(list(_drawn(groups, rounds, images, random)))
+        decks, rows = [_Deck(each, random) for each in groups], []
+        for at in range(0, batches, whole):
+            turn = [place for family in random.permutation(len(families)) for place in families[family]]
+            rows += [decks[place].take(images) for place in turn[: classes * min(whole, batches - at)]]
+        return np.concatenate(rows)
 
     return order
 
 
-def _drawn(groups: Sequence[Rows], rounds: Sequence[int], images: int, random: np.random.Generator) -> Iterator[Rows]:
-    """In each round so many different classes, at random; of each so many pictures."""
-    decks = [_Deck(rows, random) for rows in groups]
-    for count in rounds:
-        for place in random.permutation(len(groups))[:count].tolist():
-            yield decks[place].take(images)
+def _families(groups: Sequence[Rows], together: ArrayLike | None) -> list[list[int]]:
+    """The numbers of groups that come one after the other."""
+    if together is None:
+        return [[place] for place in range(len(groups))]
+    marks, found = np.asarray(together), dict[Any, list[int]]()
+    for place, rows in enumerate(groups):
+        found.setdefault(marks[rows[0]], []).append(place)
+    return list(found.values())
 
 
 class _Deck:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imagekin.verification import plot
+from imagekin.verification import plot, signatures
 from imagekin.verification.calibrating import calibrate
 from imagekin.verification.kept import Calibration, forget, is_stale, of
 from imagekin.verification.records import Calibrated, Kind, Rate, Verdict
@@ -19,5 +19,6 @@ __all__ = [
     "is_stale",
     "of",
     "plot",
+    "signatures",
     "verify",
 ]

@@ -44,7 +44,8 @@ def calibrate(
     Args:
         photos: the collection.
         pairs: a CSV file ``a,b,same`` with, if wanted, the columns ``kind`` (``random``, ``skilled``) and
-            ``identity_a,identity_b``; None to draw pairs from the collection's labels.
+            ``identity_a,identity_b``; or a folder of signatures, genuine and forged, as ``verification.signatures``
+            knows them; None to draw pairs from the collection's labels.
         prior: the share of pairs that are the same, where probabilities will be asked for.
         keep: False to measure only.
         seed: of everything drawn at random.
@@ -53,7 +54,7 @@ def calibrate(
         InputError: no pairs, none of one sort, or such that contradict each other; or the prior makes no sense.
     """
     started, prior = time.perf_counter(), kept.checked_prior(prior)
-    data = of_labels(photos, seed=seed) if pairs is None else listed.of_file(photos, pairs)
+    data = of_labels(photos, seed=seed) if pairs is None else listed.of_file(photos, pairs, seed=seed)
     distances = data.distances(photos.store)
     folds = measured.parted(data, seed)
     best, losses, judged = _best(data, distances, folds)

@@ -1,4 +1,4 @@
-"""Pairs from a CSV file: ``a,b,same`` and, if wanted, ``kind`` and ``identity_a,identity_b``."""
+"""Pairs from a CSV file, ``a,b,same`` and, if wanted, ``kind`` and ``identity_a,identity_b``; or from a folder."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from imagekin.errors import ImageError, InputError
 from imagekin.types import Skipped, Vectors
+from imagekin.verification import signatures
 from imagekin.verification.pairs import RANDOM, Pairs, checked, joined
 
 if TYPE_CHECKING:
@@ -39,19 +40,21 @@ class _Row:
     identities: tuple[str, str] | None
 
 
-def of_file(photos: Collection, path: str | os.PathLike[str]) -> Pairs:
-    """The pairs that a file names; pictures that the collection lacks are read and embedded.
+def of_file(photos: Collection, path: str | os.PathLike[str], *, seed: int = 0) -> Pairs:
+    """The pairs that a file names, or those of a folder of signatures; pictures that the collection lacks are read.
 
     Files that no column says more of show the same if a chain of genuine pairs connects them.
 
     Args:
         photos: whose model looks at the pictures.
-        path: a CSV file; relative names in it are relative to its folder.
+        path: a CSV file; relative names in it are relative to its folder.  Or a folder as ``signatures`` knows them.
+        seed: of the pairs that are drawn from a folder.
 
     Raises:
         InputError: it cannot be read, or a line makes no sense, or two lines contradict each other.
     """
-    rows = _consistent(_rows(Path(path).expanduser()))
+    given = Path(path).expanduser()
+    rows = _of_folder(given, seed) if given.is_dir() else _consistent(_rows(given))
     files = list(dict.fromkeys(file for row in rows for file in row.files))
     vectors, skipped = _vectors(photos, files)
     there = {file: place for place, file in enumerate(each for each in files if each in vectors)}
@@ -77,6 +80,17 @@ def _pairs(name: str, rows: Sequence[_Row], there: Mapping[str, int], vectors: V
     forged = [tuple(pair) for pair, row in zip(numbers.tolist(), rows, strict=True) if row.kind != RANDOM]
     identities, groups = joined(len(there), links), joined(len(there), [*links, *forged])
     return Pairs(Path(name).name, vectors, numbers, same, tuple(kinds), kind, identities, groups, source="pairs")
+
+
+def _of_folder(folder: Path, seed: int) -> list[_Row]:
+    """Pairs of signatures; imitations of one hand are one identity, which stays by the imitated one."""
+    found = signatures.pairs(signatures.scan(folder), seed=seed)
+    if len(found) > MOST:
+        raise InputError(f"the folder {folder} makes {len(found):,} pairs, more than {MOST:,}; give fewer writers.")
+    return [
+        _Row(line, (pair.one.path, pair.other.path), pair.same, pair.kind, (pair.one.label, pair.other.label))
+        for line, pair in enumerate(found, 1)
+    ]
 
 
 def _rows(path: Path) -> list[_Row]:

@@ -11,7 +11,7 @@ from imagekin.cli.settings import Settings, shared
 
 
 @click.command("calibrate")
-@click.argument("pairs", required=False, metavar="[PAIRS.csv]")
+@click.argument("pairs", required=False, metavar="[PAIRS.csv|FOLDER]")
 @click.option("--from-labels", is_flag=True, help="Draw pairs from the labels of the collection's pictures.")
 @click.option("--prior", type=float, default=0.5, show_default=True, help="Share of pairs that are the same.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn at random.")
@@ -27,7 +27,8 @@ def command(
 ) -> None:
     """Find thresholds and probabilities from pairs: a CSV file a,b,same, or --from-labels; kept with the collection.
 
-    With it verify answers, and search shows how sure a match is.
+    A FOLDER is one of signatures, genuine and forged, whose pairs are drawn. Once it is calibrated, verify answers, and
+    search shows how sure a match is.
     """
     if (pairs is not None) + from_labels + forget != 1:
         raise click.UsageError("Give one of: a file of pairs, --from-labels, --forget.")

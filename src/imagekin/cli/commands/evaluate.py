@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagekin.collection import Collection
-    from imagekin.evaluation import Evaluation, SelfRetrieval, Sweep
+    from imagekin.evaluation import Episodes, Evaluation, SelfRetrieval, Sweep
 
-    Found = Evaluation | SelfRetrieval | Sweep
+    Found = Episodes | Evaluation | SelfRetrieval | Sweep
 
 
 class Cutoffs(click.ParamType[tuple[int, ...]]):
@@ -40,6 +40,7 @@ class Cutoffs(click.ParamType[tuple[int, ...]]):
 @click.option("--pca", type=Cutoffs(), metavar="D,…", help="How far can PCA shrink the vectors? Try these lengths.")
 @click.option("--edits", metavar="all|NAME,...", help="Without labels: do edited pictures find their originals?")
 @click.option("--sample", type=click.IntRange(1), metavar="N", help="Pictures to edit, drawn at random. [200]")
+@click.option("--episodes", metavar="NxK,…", help="From K examples each, which of N classes? Such as 5x1,20x5.")
 @second_looks
 @click.option("--verify", type=click.IntRange(1), metavar="N", help="With --edits: compare the N nearest by points.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn at random.")
@@ -51,7 +52,7 @@ class Cutoffs(click.ParamType[tuple[int, ...]]):
 @click.pass_obj
 def command(settings: Settings, /, plot: str | None, sheets: str | None, full: bool, **how: Any) -> None:
     """Measure how often a picture's nearest neighbours have its label, by exact search."""
-    _check(how, sheets)
+    _check(how, plot, sheets)
     target, folder = _writable(plot, sheets)
     with settings.open() as photos:
         found = _measured(settings, photos, how)
@@ -63,7 +64,13 @@ def command(settings: Settings, /, plot: str | None, sheets: str | None, full: b
     output.say(escape.terminal(str(path)) for path in [*filter(None, [target]), *drawn])
 
 
-def _check(how: dict[str, Any], sheets: str | None) -> None:
+def _check(how: dict[str, Any], plot: str | None, sheets: str | None) -> None:
+    drawn = {"--plot": plot, "--sheets": sheets}
+    options = ("k", "split", "queries", "pca", "edits", "sample", "expand", "rerank", "verify")
+    asked = [f"--{name}" for name in options if how[name] is not None]
+    asked += [name for name, value in drawn.items() if value is not None]
+    if how["episodes"] is not None and asked:
+        raise click.UsageError(f"--episodes goes without {asked[0]}.")
     labelled = {"--pca": how["pca"], "--k": how["k"], "--split": how["split"], "--queries": how["queries"]}
     labelled |= {"--sheets": sheets, "--expand": how["expand"], "--rerank": how["rerank"]}
     given = [name for name, value in labelled.items() if value is not None]
@@ -91,6 +98,8 @@ def _measured(settings: Settings, photos: Collection, how: dict[str, Any]) -> Fo
     from imagekin import evaluation
 
     with evaluating.bar(settings) as step:
+        if how["episodes"] is not None:
+            return evaluation.few_shot(photos, tasks=how["episodes"], seed=how["seed"], progress=step)
         if how["edits"] is None:
             options = {name: how[name] for name in ("queries", "seed")} | {"split": _split(how["split"])}
             k = how["k"] or evaluation.CUTOFFS
@@ -115,16 +124,18 @@ def _split(given: str | None) -> float | str | None:
 
 def _draw(photos: Collection, found: Found, target: Path | None, folder: Path | None) -> list[Path]:
     from imagekin import figures
-    from imagekin.evaluation import Evaluation, plot, sheets
+    from imagekin.evaluation import Episodes, Evaluation, plot, sheets
 
-    if target is not None:
+    if target is not None and not isinstance(found, Episodes):
         figures.save(plot.figure(found), target)
     return sheets.save(photos, found, folder) if folder is not None and isinstance(found, Evaluation) else []
 
 
 def _told(found: Found, full: bool, width: int | None) -> Any:
-    from imagekin.evaluation import Evaluation, Sweep
+    from imagekin.evaluation import Episodes, Evaluation, Sweep
 
+    if isinstance(found, Episodes):
+        return evaluating.by_episodes(found, width=width)
     if isinstance(found, Evaluation):
         return evaluating.by_labels(found, full=full, width=width)
     if isinstance(found, Sweep):
