@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imagekin.embed import growth
 from imagekin.embed.repository import Repository
 from imagekin.errors import InputError, MissingPackageError, ModelError
 
@@ -16,6 +17,9 @@ LONGEST: Final = 512
 
 _LETTERS: Final = 20_000
 """Letters of a text that are looked at; no text tower takes in as much."""
+
+_GROWN: Final = 32
+"""Times that the rules may make so many letters longer; of texts that grow more, fewer letters are looked at."""
 
 _LENGTHS: Final = {"siglip": 64, "clip": 77, "mobileclip": 77, "metaclip": 77}
 """Starts of the kinds of models that were trained on texts filled up to one length, and the length."""
@@ -40,7 +44,8 @@ class Tokens:
     def __init__(self, repository: Repository, config: Mapping[str, Any], length: int | None = None) -> None:
         self._said = repository.json("special_tokens_map.json") | repository.json("tokenizer_config.json")
         self._kind = str(config.get("model_type", "")).lower()
-        self._tokenizer = _tokenizer(repository)
+        self._tokenizer, grown = _tokenizer(repository)
+        self._letters = _LETTERS * _GROWN // max(_GROWN, grown)
         self.length = length or self._longest(config)
         self.whole = length is not None or self._kind.startswith(tuple(_LENGTHS))
         self.masks = not self._kind.startswith("siglip")  # it was trained to look at the padding too
@@ -75,7 +80,7 @@ class Tokens:
     def _row(self, text: str) -> list[int]:
         if not isinstance(text, str):
             raise InputError(f"a text is searched by a text, not by {type(text).__name__}.")
-        text = text[:_LETTERS].lower() if self._lower else text[:_LETTERS]
+        text = text[: self._letters].lower() if self._lower else text[: self._letters]
         try:
             row = [int(number) for number in self._tokenizer.encode(text).ids]
         except (TypeError, ValueError) as error:  # half of a surrogate pair
@@ -115,7 +120,8 @@ class Tokens:
         return default if number is None else number
 
 
-def _tokenizer(repository: Repository) -> Any:
+def _tokenizer(repository: Repository) -> tuple[Any, int]:
+    """The tokenizer, and how many times as long it can make a text."""
     try:
         import tokenizers
     except ImportError as error:
@@ -123,8 +129,9 @@ def _tokenizer(repository: Repository) -> Any:
             'texts need a package that is not installed (tokenizers); install it with: pip install "imagekin[hub]"'
         ) from error
     data = repository.read("tokenizer.json")
+    grown = growth.of(data, repository.name)  # rules are applied even while it is read
     try:
-        return tokenizers.Tokenizer.from_buffer(data)
+        return tokenizers.Tokenizer.from_buffer(data), grown
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # what goes wrong within the library's own language is no Exception
