@@ -175,12 +175,12 @@ class Preprocessor:
             return value
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(_FILTERS):
             return _FILTERS[value]
-        raise ModelError(f"the preprocessor's resample is {value!r}, and must be one of 0 … 5.")
+        raise ModelError(f"the preprocessor's resample is {str(value)[:60]!r}, and must be one of 0 … 5.")
 
     def _flag(self, key: str, default: bool) -> bool:
         value = self._values.get(key, default)
         if not isinstance(value, bool):
-            raise ModelError(f"the preprocessor's {key} is {value!r}, and must be true or false.")
+            raise ModelError(f"the preprocessor's {key} is {str(value)[:60]!r}, and must be true or false.")
         return value
 
     def _number(self, key: str, default: float) -> float:
@@ -263,7 +263,7 @@ def _own_words(given: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     mode, size = given["resize_mode"], given.get("size")
     kinds = {"squash": size, "shortest": {"shortest_edge": size}, "longest": {"longest_edge": size}}
-    if mode not in kinds or isinstance(size, Mapping):
+    if not isinstance(mode, str) or mode not in kinds or isinstance(size, Mapping):
         raise ModelError(f"the preprocessor's resize_mode is {str(mode)[:60]!r}, of which nothing can be made.")
     own = {"image_mean": given.get("mean"), "image_std": given.get("std"), "resample": given.get("interpolation")}
     return {
@@ -281,7 +281,8 @@ def _from_timm(timm: Mapping[str, Any]) -> dict[str, Any]:
     shape, share = timm.get("input_size"), timm.get("crop_pct") or 0.875
     right = isinstance(shape, (list, tuple)) and len(shape) == 3 and isinstance(share, (int, float))
     if not right or not 0.05 <= share <= 1:
-        raise ModelError(f"the configuration's input_size and crop_pct are {shape} and {share}; none can be used.")
+        said = " and ".join(str(each)[:60] for each in (shape, share))
+        raise ModelError(f"the configuration's input_size and crop_pct are {said}; none can be used.")
     height, width = (_side(side, "input_size") for side in list(shape or ())[1:])
     sides = [math.floor(side / share) for side in (height, width)]
     squash = timm.get("crop_mode") == "squash" or height != width
