@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,17 @@ def test_an_item_does_not_vote_for_itself(photos: Collection) -> None:
     copy = Classifier.learn(photos, method="neighbours", k=4).classify([photos.get(ids[:1])[0].path])[0]
     assert by_id.likeliest == copy.likeliest == "p01"
     assert by_id.confidence < copy.confidence
+
+
+def test_many_items_are_what_each_is_alone(photos: Collection, people: Path, tmp_path: Path) -> None:
+    photos.index(shutil.copytree(people / "p01", tmp_path / "new"), label_from="none")
+    classifier = Classifier.learn(photos, method="neighbours", k=4)
+    ids = [item.id for item in photos.items()]
+    asked = [*ids[::-3], *ids[-2:], ids[0]]
+    found, alone = classifier.classify(ids=asked), [classifier.classify(ids=[each])[0] for each in asked]
+    assert [guess.likeliest for guess in found] == [guess.likeliest for guess in alone]
+    np.testing.assert_allclose([each.confidence for each in found], [each.confidence for each in alone], atol=1e-4)
+    assert classifier.classify(ids=[]) == []
 
 
 def test_a_wrong_label_is_doubted_and_a_stranger_is_an_outlier(

@@ -153,18 +153,26 @@ class Classifier:
             ImageError: a picture cannot be read.
             InputError: there is no such item.
         """
-        store, data = self._photos.store, self._method.data
+        store = self._photos.store
         found = []
         for at in range(0, len(pictures), _PAGE):
             vectors = store.compared(self._photos.embed(list(pictures[at : at + _PAGE])))
             found.append(self._guesses(self._method.of(vectors)))
-        self._photos.get(list(ids))
-        own = np.searchsorted(data.ids, np.array(ids, np.int64))
-        for number, row in zip(ids, own.tolist(), strict=True):
-            there = row < len(data.ids) and data.ids[row] == number
-            vectors = store.compared(store.vectors([number])[1])
-            found.append(self._guesses(self._method.of(vectors, rows=np.array([row]) if there else None)))
-        return [guess for part in found for guess in part]
+        return [guess for part in (*found, self._items(list(ids))) for guess in part]
+
+    def _items(self, ids: list[int]) -> list[Guess]:
+        store, data = self._photos.store, self._method.data
+        self._photos.get(ids)
+        numbers = np.array(ids, np.int64)
+        rows = np.minimum(np.searchsorted(data.ids, numbers), len(data.ids) - 1)
+        found: dict[int, Guess] = {}
+        for own in (True, False):  # those with a label apart, as their own does not count
+            places = np.flatnonzero((data.ids[rows] == numbers) == own)
+            for some in (places[at : at + _PAGE] for at in range(0, len(places), _PAGE)):
+                vectors = store.compared(store.vectors(numbers[some].tolist())[1])
+                guesses = self._guesses(self._method.of(vectors, rows=rows[some] if own else None))
+                found.update(zip(some.tolist(), guesses, strict=True))
+        return [found[place] for place in range(len(ids))]
 
     def evidence(self) -> tuple[Labelled, Evidence, Numbers]:
         """The labelled pictures, what speaks for which class of each without itself, and how sure that is."""
