@@ -16,6 +16,7 @@ from imagekin import verification
 from imagekin.collection import Collection
 from imagekin.errors import DamagedError, InputError
 from imagekin.verification import kept, measured
+from imagekin.verification.listed import of_file
 from imagekin.verification.pairs import joined, of_labels
 from tests.people import PEOPLE, PHOTOS, Run, opened, portrait, runner
 from tests.pictures import folder
@@ -195,8 +196,6 @@ def test_skilled_forgeries_are_told_apart_and_guard_the_threshold(photos: Collec
 
 
 def test_a_forger_stays_with_the_forged(photos: Collection, people: Path, tmp_path: Path) -> None:
-    from imagekin.verification.listed import of_file
-
     lines = [
         f"{people}/p00/0.png,{people}/p00/1.png,1,",
         f"{people}/p00/0.png,{people}/p01/0.png,0,skilled",
@@ -237,6 +236,18 @@ def test_pictures_that_cannot_be_read_are_told(photos: Collection, people: Path,
     assert any(note.startswith("1 of 73 pairs were left out") for note in found.notes)
     with pytest.raises(InputError, match="none of the 1 pairs"):
         verification.calibrate(photos, write(tmp_path / "bad.csv", ["broken.png,gone.png,1"]))
+
+
+def test_a_chain_of_the_same_contradicts_a_pair_that_is_different(
+    photos: Collection, people: Path, tmp_path: Path
+) -> None:
+    one, two, three, other = (f"{people}/{name}.png" for name in ("p00/0", "p00/1", "p00/2", "p01/0"))
+    chain = [f"{one},{two},1,", f"{two},{three},1,", f"{one},{other},0,"]
+    path = write(tmp_path / "pairs.csv", [*chain, f"{three},{one},0,"], "a,b,same,kind")
+    with pytest.raises(InputError, match="line 5 of .* says that .*2.png.* and .*0.png.* are different"):
+        of_file(photos, path)
+    forged = of_file(photos, write(path, [*chain, f"{three},{one},0,skilled"], "a,b,same,kind"))
+    assert forged.kinds == ("random", "skilled")
 
 
 @pytest.mark.parametrize(
@@ -329,6 +340,9 @@ def test_each_model_has_its_own(photos: Collection, people: Path) -> None:
         {"prior": 0}, {"prior": 2.0}, {"prior": "x"}, {"eer": float("nan")}, {"eer": 7}, {"genuine": -1},
         {"scaling": {"name": "evil"}}, {"scaling": 3}, {"thresholds": [["a", 1]]}, {"thresholds": None},
         {"scaling": {"name": "platt", "slope": 5, "level": 1}}, {"identities": True},
+        {"eer": 10**400}, {"thresholds": [[0.1, -(10**400)]]},
+        {"scaling": {"name": "platt", "slope": -(10**400), "level": 1}},
+        {"scaling": {"name": "isotonic", "places": [0, 10**400], "odds": [1, 0]}}, {"scaling": {"name": []}},
     ],
 )  # fmt: skip
 def test_a_calibration_from_a_stranger_is_checked(photos: Collection, change: dict[str, Any]) -> None:

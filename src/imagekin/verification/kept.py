@@ -99,7 +99,7 @@ class Calibration:
             equal = _share(rate), _finite(gap)
             genuine, impostors, identities = (_count(data[name]) for name in ("genuine", "impostors", "identities"))
             prior, eer, vectors = checked_prior(data["prior"]), _share(data["eer"]), data["vectors"]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DamagedError(
                 "the calibration of the collection is not as imagekin writes it; calibrate again, or take it away: "
                 "imagekin calibrate --forget"

@@ -14,7 +14,7 @@ import numpy as np
 from imagekin.errors import ImageError, InputError
 from imagekin.types import Skipped, Vectors
 from imagekin.verification import signatures
-from imagekin.verification.pairs import RANDOM, Pairs, checked, joined
+from imagekin.verification.pairs import RANDOM, Pairs, Whole, checked, joined
 
 if TYPE_CHECKING:
     from imagekin.collection import Collection
@@ -79,6 +79,7 @@ def _pairs(name: str, rows: Sequence[_Row], there: Mapping[str, int], vectors: V
             links.append((place, named.setdefault(identity, place)))
     forged = [tuple(pair) for pair, row in zip(numbers.tolist(), rows, strict=True) if row.kind != RANDOM]
     identities, groups = joined(len(there), links), joined(len(there), [*links, *forged])
+    _check_chains(name, rows, identities[numbers])
     return Pairs(Path(name).name, vectors, numbers, same, tuple(kinds), kind, identities, groups, source="pairs")
 
 
@@ -91,6 +92,16 @@ def _of_folder(folder: Path, seed: int) -> list[_Row]:
         _Row(line, (pair.one.path, pair.other.path), pair.same, pair.kind, (pair.one.label, pair.other.label))
         for line, pair in enumerate(found, 1)
     ]
+
+
+def _check_chains(name: str, rows: Sequence[_Row], identities: Whole) -> None:
+    """Refuse pairs that are different by one line, and the same by a chain of others; of forgeries both is true."""
+    for row, (one, other) in zip(rows, identities.tolist(), strict=True):
+        if one == other and not row.same and row.kind == RANDOM and row.files[0] != row.files[1]:
+            raise InputError(
+                f"line {row.line} of {name} says that {row.files[0]!r} and {row.files[1]!r} are different, but other "
+                "lines make them the same, one after another; correct one of them."
+            )
 
 
 def _rows(path: Path) -> list[_Row]:
