@@ -199,6 +199,16 @@ def test_evaluation_does_not_judge_a_head_by_what_it_learned(photos: Collection)
     assert whole < judged < itself  # what it knows by heart would flatter it
 
 
+@pytest.mark.parametrize("recipe", [{"shrinkage": "x"}, {"power": [3]}, {"rest": None}, {"known": {}}, {"kind": 1}])
+def test_a_recipe_of_a_stranger_is_refused_in_a_sentence(recipe: Any, photos: Collection) -> None:
+    photos.reduce = "head"
+    says = photos.store.settings()["reduce"]
+    photos.store.set({"reduce": {**says, "trained": {"recipe": recipe}}})
+    with pytest.raises(InputError, match="[hH]ead") as caught:
+        imagekin.evaluate(photos)
+    assert "\n" not in str(caught.value)
+
+
 def test_evaluation_with_queries_apart_learns_from_the_others(photos: Collection) -> None:
     photos.reduce = "lda"
     asking = np.arange(CLASSES * EACH) % 3 == 0
@@ -268,6 +278,21 @@ def test_few_classes_are_told(tmp_path: Path) -> None:
     assert found.notes[1].startswith("Only 3 classes ask")
 
 
+@pytest.mark.parametrize(("classes", "each"), [(2, 4), (5, 4), (12, 6)])
+def test_few_pictures_in_each_class_are_enough_for_the_usual_recipe(classes: int, each: int, tmp_path: Path) -> None:
+    rows = [row for row in range(classes * EACH) if row % EACH < each]
+    labels = [f"class {row // EACH}" for row in rows]
+    with imagekin.open(filled(tmp_path / "c", noisy()[rows], labels)) as photos:
+        found = train.head(photos, apply=False)
+    assert (found.images, len(found.candidates), found.chosen.images) == (len(rows), 1, None)
+    assert found.chosen.recipe == {"shrinkage": Head().shrinkage}
+    assert "too few pictures in each class to choose among recipes" in found.notes[0]
+    assert found.on_images.learned == found.on_images.images == len(rows) // 2
+    assert json.loads(json.dumps(found.to_dict()))["chosen"]["images"] is None
+    done = invoke("train", "head", "-c", tmp_path / "c", "--dry-run", "--full")
+    assert done.exit_code == 0 and "joined (shrinkage 0.3)" in done.output
+
+
 @pytest.mark.parametrize("dims", [0, DIM + 1])
 def test_lengths_that_cannot_be(dims: int, photos: Collection) -> None:
     with pytest.raises(InputError, match=f"head can keep 1 to {DIM} numbers of a vector"):
@@ -331,6 +356,9 @@ def test_the_command(place: Path) -> None:
     assert "numbers an image by head" in invoke("info", "-c", place).output
     judged = json.loads(invoke("evaluate", "-c", place, "--json").output)
     assert judged["split"] == "leave-one-out within a held-out half"
+    assert json.loads(
+        invoke("train", "head", "-c", shutil.copytree(place, f"{place}2"), "--undo", "--json").output
+    ) == {"reduce": None}
     gone = invoke("train", "head", "-c", place, "--undo")
     assert gone.output == "The head was taken away; vectors are compared as they are.\n"
     again = invoke("train", "head", "-c", place, "--undo")

@@ -84,5 +84,5 @@ def _rows(trial: Trial, what: str) -> list[list[str]]:
 
 def _recipe(one: Candidate) -> list[str]:
     parameters = ", ".join(f"{name} {value}" for name, value in one.recipe.items())
-    lost = "" if one.classes is None else f"{100 * one.classes:+.2f}"
-    return [f"{100 * one.images:+.2f}", lost, f"{one.name} ({parameters})"]
+    gained = ["" if gain is None else f"{100 * gain:+.2f}" for gain in (one.images, one.classes)]
+    return [*gained, f"{one.name} ({parameters})"]

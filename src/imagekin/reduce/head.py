@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from imagekin.distance import as_vectors, normalized
 from imagekin.errors import InputError
 from imagekin.reduce.base import Reducer
-from imagekin.reduce.lda import check_shrinkage, most
+from imagekin.reduce.lda import check_shrinkage, is_number, most
 from imagekin.reduce.scatter import Scatter
 from imagekin.types import Vectors
 
@@ -77,12 +77,9 @@ class Head(Reducer):
         if scatter.labels < 2:
             raise InputError(f"{self.name} needs at least 2 different labels, and there is one.")
         known, rest = self.lengths(scatter.labels, dim)
-        directions, far = scatter.discriminants(self.shrinkage)
-        if self.known == "ridge":
-            directions = directions * (far / (1 + far**2))[:, None]
         self.mean_ = scatter.mean.astype(np.float32)
-        self.known_ = _scaled(scatter, directions[:known])
-        self.rest_ = _scaled(scatter, scatter.whitened(self.whitening, rest) if rest else directions[:0])
+        self.known_ = scatter.once((self.known, self.shrinkage, known), lambda: self._telling(scatter, known))
+        self.rest_ = scatter.once(("rest", self.whitening, rest), lambda: self._other(scatter, rest))
         self.n_components_, self.n_features_in_ = len(self.known_) + len(self.rest_), dim
         return self
 
@@ -113,6 +110,15 @@ class Head(Reducer):
         rest = self.rest * normalized(gaps @ self.rest_.T) if len(self.rest_) else known[:, :0]
         return np.concatenate([known * lengths ** (self.power - 1), rest], axis=1, dtype=np.float32)
 
+    def _telling(self, scatter: Scatter, count: int) -> Vectors:
+        directions, far = scatter.discriminants(self.shrinkage)
+        if self.known == "ridge":
+            directions = directions * (far / (1 + far**2))[:, None]
+        return _scaled(scatter, directions[:count])
+
+    def _other(self, scatter: Scatter, count: int) -> Vectors:
+        return _scaled(scatter, scatter.whitened(self.whitening, count) if count else np.empty((0, len(scatter.mean))))
+
     def lengths(self, labels: int, dim: int) -> tuple[int, int]:
         """Numbers of the known part and of the rest, after learning from so many labels and numbers of a vector.
 
@@ -129,13 +135,13 @@ class Head(Reducer):
 
     def _check(self) -> None:
         if self.known not in KINDS:
-            raise InputError(f"the known part of a head is lda, ridge or none, not {self.known!r}.")
+            raise InputError(f"the known part of a head is lda, ridge or none, not {self.known!r:.60}.")
         check_shrinkage(self.name, "shrinkage", self.shrinkage)
         check_shrinkage(self.name, "whitening", self.whitening)
-        if isinstance(self.power, bool) or not 1 <= self.power <= 16:
-            raise InputError(f"head's power must be 1 to 16, not {self.power!r}.")
-        if isinstance(self.rest, bool) or not 0 <= self.rest <= 100 or (self.known == "none" and not self.rest):
-            raise InputError(f"head's rest must be 0 to 100, and above 0 where nothing else is, not {self.rest!r}.")
+        if not is_number(self.power) or not 1 <= self.power <= 16:
+            raise InputError(f"head's power must be 1 to 16, not {self.power!r:.60}.")
+        if not is_number(self.rest) or not 0 <= self.rest <= 100 or (self.known == "none" and not self.rest):
+            raise InputError(f"head's rest must be 0 to 100, and above 0 where nothing else is, not {self.rest!r:.60}.")
 
     def _restored(self) -> None:
         known, rest, dim = len(self.known_), len(self.rest_), len(self.mean_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -47,8 +48,13 @@ def check_shrinkage(name: str, parameter: str, value: Any) -> None:
     Raises:
         InputError: it is not above 0 and up to 1.
     """
-    if isinstance(value, bool) or not 0 < value <= 1:
-        raise InputError(f"{name}'s {parameter} must be above 0 and up to 1, not {value!r}.")
+    if not is_number(value) or not 0 < value <= 1:
+        raise InputError(f"{name}'s {parameter} must be above 0 and up to 1, not {value!r:.60}.")
+
+
+def is_number(value: Any) -> bool:
+    """Whether a parameter is one, which may come from a file; NaN is, and fits nowhere."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def most(name: str, labels: NDArray[Any], dim: int) -> tuple[int, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -32,7 +32,7 @@ class Scatter:
     columns: NDArray[np.float64]
     values: NDArray[np.float64]
     between: NDArray[np.float64]
-    _known: dict[tuple[float, int], Any] = field(default_factory=dict, repr=False, compare=False)
+    _known: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, vectors: NDArray[Any], labels: Sequence[Any] | NDArray[Any]) -> Self:
@@ -57,11 +57,10 @@ class Scatter:
         In each the labels are equally wide (1); the second array, ``(min(labels, dim),)``, says how far apart their
         means then are.
         """
-        if (shrinkage, 0) not in self._known:
-            widths = self.widths(shrinkage)
-            _, far, directions = np.linalg.svd(self.between / widths, full_matrices=False)
-            self._known[shrinkage, 0] = _turned(directions / widths @ self.columns.T), far
-        directions, far = self._known[shrinkage, 0]
+        far, apart = self._apart(shrinkage)
+        directions: NDArray[np.float64] = self.once(
+            ("discriminants", shrinkage), lambda: _turned(apart / self.widths(shrinkage) @ self.columns.T)
+        )
         return directions, far
 
     def whitened(self, shrinkage: float, count: int) -> NDArray[np.float64]:
@@ -69,17 +68,25 @@ class Scatter:
 
         They span those that tell labels apart and, as far as there is room, those along which labels are widest.
         """
-        if (shrinkage, count) not in self._known:
-            widths = self.widths(shrinkage)
-            _, _, apart = np.linalg.svd(self.between / widths, full_matrices=False)
-            apart = apart[: min(count, self.labels - 1)]
-            axes = count - len(apart)
-            directions = np.zeros((count, len(widths)))
-            directions[:axes, len(widths) - axes :] = np.eye(axes)  # the widest axes, which come last
-            directions[axes:, : len(widths) - axes] = np.linalg.qr(apart.T[: len(widths) - axes])[0].T
-            self._known[shrinkage, count] = _turned(directions / widths @ self.columns.T)
-        known: NDArray[np.float64] = self._known[shrinkage, count]
-        return known
+        widths = self.widths(shrinkage)
+        apart = self._apart(shrinkage)[1][: min(count, self.labels - 1)]
+        axes = count - len(apart)
+        directions = np.zeros((count, len(widths)))
+        directions[:axes, len(widths) - axes :] = np.eye(axes)  # the widest axes, which come last
+        directions[axes:, : len(widths) - axes] = np.linalg.qr(apart.T[: len(widths) - axes])[0].T
+        return _turned(directions / widths @ self.columns.T)
+
+    def once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """What *make* gives, which is asked once for each *key*: many heads of one trial have parts in common."""
+        if key not in self._known:
+            self._known[key] = make()
+        return self._known[key]
+
+    def _apart(self, shrinkage: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """How far apart the labels are, and along which directions, where they are equally wide."""
+        whitened = self.between / self.widths(shrinkage)
+        _, far, directions = self.once(("apart", shrinkage), lambda: np.linalg.svd(whitened, full_matrices=False))
+        return far, directions
 
     def length(self, directions: NDArray[np.float64]) -> float:
         """The root of the mean squared length that the vectors have along *directions* ``(k, dim)``; 1 for none."""

@@ -76,6 +76,12 @@ def halves(examples: Examples, rows: Positions, seed: int) -> tuple[Positions, P
     return np.sort(order[first]), np.sort(order[~first])
 
 
+def askable(examples: Examples, rows: Positions) -> bool:
+    """Whether *rows* are of two classes or more, and one of them has a picture that looks for another."""
+    sizes = np.bincount(examples.codes[rows])
+    return int(np.count_nonzero(sizes)) >= 2 and int(sizes.max()) >= 2
+
+
 def unseen(examples: Examples, rows: Positions, seed: int) -> Positions | None:
     """The *rows* of a fifth of the classes, at random; None where there are too few classes for that."""
     sizes = np.bincount(examples.codes[rows], minlength=len(examples.labels))

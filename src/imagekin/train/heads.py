@@ -147,7 +147,7 @@ class _Trainer:
             kept=kept,
             reason=reason,
             applied=False,
-            notes=(*given.notes, *_notes(on_images, on_classes)),
+            notes=(*given.notes, *_notes(found[0], on_images, on_classes)),
             seconds=0.0,
             seed=seed,
         )
@@ -156,6 +156,8 @@ class _Trainer:
         """Recipes tried within *rows*, the best first."""
         given, seed = self.given, self.seed
         learn, held = examples.halves(given, rows, seed + 1)
+        if not examples.askable(given, held):
+            return recipes.usual()
         images = Bench(given, learn, held, queries=_TRIED, seed=seed)
         classes = []
         for draw in () if self.known_only else (seed + 1, seed + 2):
@@ -181,8 +183,10 @@ def _verdict(on_images: Trial, on_classes: Trial | None, known_only: bool) -> tu
     return True, f"The head is better: {points}, {interval}, and {there}."
 
 
-def _notes(on_images: Trial, on_classes: Trial | None) -> list[str]:
+def _notes(chosen: Candidate, on_images: Trial, on_classes: Trial | None) -> list[str]:
     notes = []
+    if chosen.images is None:
+        notes.append("There are too few pictures in each class to choose among recipes; the usual one was tried.")
     if on_classes is None:
         notes.append("There are too few classes to try it on ones that it never saw.")
     few = min(trial.classes for trial in (on_images, on_classes) if trial is not None)

@@ -24,6 +24,8 @@ KINDS: Final[tuple[tuple[str, Recipe], ...]] = (
     ("ridge", {"known": "ridge", "rest": 0.0, "power": 1.0}),
     ("joined", {"known": "ridge", "power": 2.0}),
 )
+_USUAL: Final = 0.3
+
 CHANGES: Final[dict[str, tuple[Recipe, ...]]] = {
     "whitening": tuple({"whitening": whitening} for whitening in (0.1, 0.3, 0.9)),
     "joint": tuple(
@@ -69,10 +71,16 @@ def best(
     return tuple(sorted(found, key=score, reverse=True))
 
 
+def usual() -> tuple[Candidate]:
+    """The recipe that is taken where too few pictures are there to try any."""
+    name, recipe = next(each for each in KINDS if each[0] == "joined" and each[1].get("shrinkage") == _USUAL)
+    return (Candidate(name, recipe, None, None),)
+
+
 def score(candidate: Candidate) -> float:
     """What is gained on held-out images, less what is lost on unseen classes."""
     lost = 0.0 if candidate.classes is None else min(0.0, candidate.classes - MARGIN)
-    return candidate.images + LOSS * lost
+    return (candidate.images or 0.0) + LOSS * lost
 
 
 def count() -> int:

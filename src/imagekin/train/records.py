@@ -62,13 +62,13 @@ class Candidate:
     Attributes:
         name: ``lda``, ``ridge``, ``wccn`` or ``joined``.
         recipe: parameters of ``imagekin.reduce.head.Head``.
-        images: precision@k gained on held-out images, 0 … 1.
+        images: precision@k gained on held-out images, 0 … 1; None where there were too few pictures to try it.
         classes: on held-out classes, the mean of the trials; None where there was none.
     """
 
     name: str
     recipe: Mapping[str, Any]
-    images: float
+    images: float | None
     classes: float | None
 
 

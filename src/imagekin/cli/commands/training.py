@@ -40,7 +40,10 @@ def head(settings: Settings, /, dry_run: bool, undo: bool, full: bool, **how: An
     with settings.open() as photos:
         if undo:
             before = train.undo(photos)
-            output.say([f"The head was taken away; vectors are compared {_by(before)}."])
+            if settings.json:
+                output.record({"reduce": before})
+            else:
+                output.say([f"The head was taken away; vectors are compared {_by(before)}."])
             return 0
         try:
             with evaluating.bar(settings) as step:
