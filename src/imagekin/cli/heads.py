@@ -12,7 +12,7 @@ from imagekin.cli.table import Column, render
 if TYPE_CHECKING:
     from imagekin.train import Candidate, Training, Trial
 
-_GAINS: Final = (
+GAINS: Final = (
     Column("tried on"),
     Column("measure"),
     Column("before", right=True),
@@ -34,10 +34,10 @@ def told(found: Training, *, dry_run: bool, full: bool, width: int | None) -> It
         yield from render(_RECIPES, (_recipe(each) for each in found.candidates), width)
         yield "Points of precision gained on other pictures, by which the first one was chosen."
         yield ""
-    rows = [*_rows(found.on_images, "images")]
+    cells = [*rows(found.on_images, "images")]
     if found.on_classes is not None:
-        rows += _rows(found.on_classes, "new classes")
-    yield from render(_GAINS, rows, width)
+        cells += rows(found.on_classes, "new classes")
+    yield from render(GAINS, cells, width)
     yield from _tried(found)
     yield ""
     yield found.reason
@@ -68,7 +68,8 @@ def _end(found: Training, dry_run: bool) -> str:
     return f"Nothing was changed{f' ({short})' if found.kept and dry_run else ''}."
 
 
-def _rows(trial: Trial, what: str) -> list[list[str]]:
+def rows(trial: Trial, what: str) -> list[list[str]]:
+    """A trial's measures before and after."""
     return [
         [
             "" if number else what,

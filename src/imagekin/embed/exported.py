@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagekin.embed.asked import PRETRAINED, RANDOM, Asked, of_options, of_weights
-from imagekin.embed.base import Embedder, Picture, Recipe
+from imagekin.embed.base import Embedder, Picture
 from imagekin.embed.cache import open_or_build
 from imagekin.embed.devices import AUTO, CPU, cards, parse
+from imagekin.embed.onnx_about import ABOUT, recipe_of
 from imagekin.embed.processor import PRECISIONS, saturates
 from imagekin.embed.runtime import open_session, run, run_in_steps
-from imagekin.embed.steps import Steps
 from imagekin.errors import InputError, ModelError
 
 if TYPE_CHECKING:
@@ -34,9 +34,6 @@ logger = logging.getLogger(__name__)
 
 BUILDER: Final = 1
 """Raise it with every change that alters the vectors; it is part of the fingerprint."""
-
-_ABOUT: Final = "imagekin"
-"""The name under which an exported file says what it is."""
 
 CALIBRATED: Final = 160
 """Pictures that int8 is calibrated and judged on."""
@@ -111,7 +108,7 @@ class ExportedEmbedder(Embedder):
         self._threads, self._device, self._state = threads, device, state if self.learns else None
         self._session = self._opened()
         about = _about(self.name, self._session)
-        self.recipe = _recipe(about["recipe"])
+        self.recipe = recipe_of(about["recipe"])
         self.dim, self.notes = int(about["dim"]), dict(about["notes"])
         self.fingerprint = self._exact = f"{self.name}/{about['key']}"
         if self.learns:
@@ -185,7 +182,7 @@ class ExportedEmbedder(Embedder):
         notes = {"deviation": deviation, "parameters": parameters, **network.notes}
         about = {"key": key, "dim": dim, "recipe": recipe, "notes": notes}
         made = onnx.load_model_from_string(data)
-        onnx.helper.set_model_props(made, {_ABOUT: json.dumps(about)})
+        onnx.helper.set_model_props(made, {ABOUT: json.dumps(about)})
         return bytes(made.SerializeToString())
 
     def learn(self, pictures: Iterable[Picture]) -> None:
@@ -273,13 +270,7 @@ class ExportedEmbedder(Embedder):
 def _about(name: str, session: Any) -> dict[str, Any]:
     """What an exported file says of itself."""
     try:
-        about: dict[str, Any] = json.loads(session.get_modelmeta().custom_metadata_map[_ABOUT])
+        about: dict[str, Any] = json.loads(session.get_modelmeta().custom_metadata_map[ABOUT])
     except (KeyError, ValueError) as error:
         raise ModelError(f"the exported file of {name} does not say what it is; empty the cache folder.") from error
     return about
-
-
-def _recipe(facts: Mapping[str, Any]) -> Recipe:
-    """A recipe from plain data, where tuples have become lists."""
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()}
-    return Steps(**values) if "resize" in values else Recipe(**values)

@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from imagekin.embed import onnx_about
 from imagekin.embed.base import Embedder, Recipe
 from imagekin.embed.onnx_cut import describe, input_of_layer, keep_only, pictures_input
 from imagekin.embed.onnx_file import check_numbers, read_model
@@ -53,7 +54,8 @@ class OnnxEmbedder(Embedder):
 
     The network's answer of shape ``(n, dim)`` is the embedding; one of rank 4 is averaged over its rows and columns;
     one of rank 3 (tokens) needs *pooling*.  Anything else is refused: flattening would compare position by position.
-    Of several outputs, ``image_embeds``, then ``pooler_output``, then the only one of rank 2 is taken.
+    Of several outputs, ``image_embeds``, then ``pooler_output``, then the only one of rank 2 is taken.  A file that was
+    exported here brings its preprocessing along, which holds unless an option says otherwise.
 
     Args:
         path: the model's file.
@@ -96,8 +98,11 @@ class OnnxEmbedder(Embedder):
         model, digest = read_model(self.path)
         value = pictures_input(model.graph)
         scaling, shape = _split(preprocessing)
-        recipe = Recipe(*_size(value, _layout(value, layout), size), **shape)
-        self.name = self.path.name
+        own = None if size or shape else onnx_about.said(model, self.path)
+        sides = size if own is None else (own.height, own.width)
+        height, width = _size(value, _layout(value, layout), sides)
+        recipe = own or Recipe(height, width, **shape)
+        self.name = self.path.name if own is None or self.path.name != onnx_about.MODEL else self.path.parent.name
         self._threads = threads
         self._start((model, digest), (recipe, scaling), Reading(output or "", cut, pooling, layout), fingerprint)
         self._check_options(preprocessing)

@@ -66,9 +66,13 @@ class Whole(torch.nn.Module):  # type: ignore[misc]
 
     def forward(self, pictures: Any) -> Any:
         """Bytes to vectors, which are not normalised."""
-        scaled = pictures.permute(0, 3, 1, 2).to(self.factor.dtype) * self.factor + self.shift
-        answer = self.network(scaled if self.dtype is None else scaled.to(self.dtype))
+        answer = self.network(self.scaled(pictures))
         return answer.mean((2, 3)) if answer.ndim == 4 else answer
+
+    def scaled(self, pictures: Any) -> Any:
+        """Bytes ``(n, rows, columns, 3)`` to what the network itself takes."""
+        scaled = pictures.permute(0, 3, 1, 2).to(self.factor.dtype) * self.factor + self.shift
+        return scaled if self.dtype is None else scaled.to(self.dtype)
 
 
 class Features(torch.nn.Module):  # type: ignore[misc]

@@ -1,8 +1,11 @@
-"""Learning from labels: a head over the stored vectors, tried on what it has not seen and kept only if it is better."""
+"""Learning from labels: a head over the stored vectors, or the network itself; tried on what was not seen."""
 
 from __future__ import annotations
 
+from imagekin.train.finetuning import finetune
 from imagekin.train.heads import head, undo
+from imagekin.train.learning import Learned
+from imagekin.train.plan import Plan
 from imagekin.train.records import Candidate, Change, Training, Trial
 
-__all__ = ["Candidate", "Change", "Training", "Trial", "head", "undo"]
+__all__ = ["Candidate", "Change", "Learned", "Plan", "Training", "Trial", "finetune", "head", "undo"]

@@ -17,6 +17,7 @@ from imagekin.reduce.head import Head
 from imagekin.reduce.scatter import Scatter
 from imagekin.train.examples import Examples
 from imagekin.train.records import Change, Trial
+from imagekin.types import Vectors
 
 K: Final = 4
 """Neighbours that the deciding measure looks at."""
@@ -54,32 +55,62 @@ class Bench:
 
     def trial(self, head: Head, seed: int) -> Trial:
         """Every measure before and after a head learns here, with the interval of what it adds."""
-        before, after = (self._sums(data) for data in (self.data, self._by(head)))
-        names, counts = before.names, before.counts
-        low, high = metrics.class_bootstrap(after.sums - before.sums, counts, seed=seed)
-        means = [tally.sums.sum(axis=0) / counts.sum() for tally in (before, after)]
-        wanted = {f"precision@{self.k}": f"precision@{self.k}", "mAP@R": "mAP@R", "hit_rate@1": "R@1"}
-        changes = []
-        for name, title in wanted.items():
-            at = names.index(name)
-            changes.append(Change(title, float(means[0][at]), float(means[1][at]), float(low[at]), float(high[at])))
-        classes = int(np.count_nonzero(counts))
-        return Trial(self.learned, len(self.data.ids), len(self.data.asking), classes, tuple(changes))
+        return compared(self.data, self._by(head), learned=self.learned, k=self.k, seed=seed)
 
     def _by(self, head: Head) -> Labelled:
         """The rows to be tried on, as a head that learns here makes them."""
         return replace(self.data, vectors=head.learn(self.scatter).transform(self.data.vectors))
 
     def _precision(self, data: Labelled) -> float:
-        gallery, found = Gallery(data.vectors, data.metric), []
-        for at in range(0, len(data.asking), gallery.batch):
-            asking = data.asking[at : at + gallery.batch]
-            near = nearest(excluded(gallery.keys(gallery.take(asking)), gallery, asking), self.k)
-            found.append(metrics.precision(data.codes[near] == data.codes[asking][:, None], self.k))
-        return float(np.concatenate(found).mean())
+        return precision(data, self.k)
 
-    def _sums(self, data: Labelled) -> Tally:
-        tally, gallery = Tally(data, tuple(dict.fromkeys((self.k, 1)))), Gallery(data.vectors, data.metric)
-        for at in range(0, len(data.asking), gallery.batch):
-            tally.add(gallery, slice(at, at + gallery.batch))
-        return tally
+
+def depth(codes: Positions) -> int:
+    """Neighbours that can be of a picture's class in half of all cases, at most `K`, at least 1."""
+    others = np.bincount(codes)[codes] - 1
+    return int(min(K, max(1, np.median(others))))
+
+
+def precision_of(vectors: Vectors, codes: Positions, k: int) -> float:
+    """Mean share of the *k* nearest of each vector, by cosine, that are of its class; itself is left out."""
+    return precision(splits.asked(labelled.of_vectors(vectors, codes), None), k)
+
+
+def precision(data: Labelled, k: int) -> float:
+    """Mean precision@k of the rows that ask."""
+    gallery, found = Gallery(data.vectors, data.metric), []
+    for at in range(0, len(data.asking), gallery.batch):
+        asking = data.asking[at : at + gallery.batch]
+        near = nearest(excluded(gallery.keys(gallery.take(asking)), gallery, asking), k)
+        found.append(metrics.precision(data.codes[near] == data.codes[asking][:, None], k))
+    return float(np.concatenate(found).mean())
+
+
+def compared(before: Labelled, after: Labelled, *, learned: int, k: int = K, seed: int = 0) -> Trial:
+    """Every measure of the same rows with two kinds of vectors, with the interval of what the second adds.
+
+    Args:
+        before: rows with vectors.
+        after: the same rows with others.
+        learned: rows that the second kind was learned from, to be told.
+        k: neighbours that precision looks at.
+        seed: of the interval.
+    """
+    tallies = [_tallied(data, k) for data in (before, after)]
+    names, counts = tallies[0].names, tallies[0].counts
+    low, high = metrics.class_bootstrap(tallies[1].sums - tallies[0].sums, counts, seed=seed)
+    means = [tally.sums.sum(axis=0) / counts.sum() for tally in tallies]
+    wanted = {f"precision@{k}": f"precision@{k}", "mAP@R": "mAP@R", "hit_rate@1": "R@1"}
+    changes = []
+    for name, title in wanted.items():
+        at = names.index(name)
+        changes.append(Change(title, float(means[0][at]), float(means[1][at]), float(low[at]), float(high[at])))
+    classes = int(np.count_nonzero(counts))
+    return Trial(learned, len(before.ids), len(before.asking), classes, tuple(changes))
+
+
+def _tallied(data: Labelled, k: int) -> Tally:
+    tally, gallery = Tally(data, tuple(dict.fromkeys((k, 1)))), Gallery(data.vectors, data.metric)
+    for at in range(0, len(data.asking), gallery.batch):
+        tally.add(gallery, slice(at, at + gallery.batch))
+    return tally

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from imagekin import escape
-from imagekin.cli import evaluating, heads, output
+from imagekin.cli import evaluating, heads, networks, output
 from imagekin.cli.app import INTERRUPTED
 from imagekin.cli.commands.options import by_model
 from imagekin.cli.settings import Settings, shared
@@ -56,6 +57,29 @@ def head(settings: Settings, /, dry_run: bool, undo: bool, full: bool, **how: An
     else:
         output.say(heads.told(found, dry_run=dry_run, full=full, width=settings.width))
     return 0
+
+
+@command.command("finetune")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--batch", type=click.IntRange(2), metavar="N", help="Pictures of a step. [64]")
+@click.option(
+    "--smoothing", type=click.FloatRange(0, 1, max_open=True), metavar="SHARE", help="Doubt in the labels. [0.1]"
+)
+@click.option("--order", type=click.Choice(["balanced", "shuffled"]), help="Classes or pictures alike. [balanced]")
+@networks.trained
+@shared
+@click.pass_obj
+def finetune(settings: Settings, /, folder: Path, **how: Any) -> int:
+    """Train a network's last stages on the labelled pictures in FOLDER; the result is a model like any other.
+
+    Needs imagekin[torch]. What is gained is measured on pictures that it did not learn from. Each epoch is kept:
+    an interrupted training goes on by the same command and --resume.
+    """
+    from imagekin import train
+
+    return networks.trained_by(
+        settings, lambda watch: train.finetune(folder, watch=watch, **networks.plain(settings, how))
+    )
 
 
 def _by(before: str | None) -> str:

@@ -1,0 +1,231 @@
+"""From labelled pictures to a model: parted, trained, tried on what was not learned from, and exported."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from imagekin.errors import InputError, MissingPackageError
+from imagekin.evaluation import labelled
+from imagekin.evaluation import split as splits
+from imagekin.train import losses, pictures, runs, trials
+from imagekin.train.pictures import Pictures
+from imagekin.train.plan import Plan, from_dict
+from imagekin.train.records import Trial
+from imagekin.train.runs import History, Run
+from imagekin.types import Skipped
+
+if TYPE_CHECKING:
+    from imagekin.train.feeds import Plain, Step
+    from imagekin.train.loop import Watch
+
+HELD: Final = 0.3
+"""Share of the pictures that is held out: one half to see when to stop, the other to tell what was gained."""
+
+_FREE: Final = ("minutes", "device")
+"""What may be another when a training is gone on with."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a training came to.
+
+    Attributes:
+        run: its folder, with the model.
+        trial: the network before and after, on pictures that it neither learned from nor was stopped by.
+        history: its epochs.
+        skipped: files that could not be read.
+        notes: sentences on what was left out, and on how it was done.
+    """
+
+    run: Run
+    trial: Trial
+    history: History
+    skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def best(self) -> int:
+        """The epoch whose weights were kept; 0 for those it began with."""
+        return max(epoch.number for epoch in self.history if epoch.best)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        own = {"trial": asdict(self.trial), "best": self.best, "notes": list(self.notes)}
+        return {**self.run.to_dict(), **own, "skipped": [asdict(skip) for skip in self.skipped]}
+
+
+def learn(
+    given: Pictures,
+    model: str,
+    plan: Plan,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    held: float = HELD,
+    new_classes: bool = False,
+    resume: bool = False,
+    watch: tuple[Step | None, Watch | None] = (None, None),
+) -> Learned:
+    """Train a network on labelled pictures; leave the model, its preprocessing and the figures in a folder.
+
+    Args:
+        given: the pictures; see ``pictures.of_folder``.
+        model: see ``network.network``.
+        plan: how.
+        out: the run's folder; new, or that of the interrupted run with *resume*; None for a new one below ``runs``.
+        held: share of the pictures that is not learned from.
+        new_classes: hold whole classes out, for a network that is to compare what it has no name for.
+        resume: go on from the last checkpoint.
+        watch: two functions that are told how far it is, while pictures are prepared and while the network learns.
+
+    Raises:
+        InputError: too few pictures, a folder that is taken, or *resume* of something else than what was begun.
+        MissingPackageError: PyTorch, timm or pytorch-metric-learning is not installed.
+        ModelError: the network cannot be had, its loss is no number, or its memory does not suffice.
+        LockedError: another process trains into the folder.
+    """
+    need()
+    if resume and out is None:
+        raise InputError("--resume goes on with one training of several; say which by --out FOLDER.")
+    out = default_folder(model) if out is None else out
+    asked = {"model": model, "held": held, "new_classes": new_classes, "pictures": given.digest()}
+    run = _reopened(out, asked, plan) if resume else None
+    parts = _Parts.of(given, held, plan.seed, new_classes)
+    counts = {"learn": len(parts.learn), "check": len(parts.check), "test": len(parts.test)}
+    facts = {**asked, "plan": plan.to_dict(), "labels": list(parts.learn.labels), "images": counts}
+    run = run or Run.create(out, facts)
+    with run.alone():
+        try:
+            return _learned(run, parts, plan, resume, watch)
+        except BaseException:
+            run.write(state=runs.STOPPED)
+            raise
+
+
+@dataclass(frozen=True)
+class _Parts:
+    learn: Pictures
+    check: Pictures
+    test: Pictures
+
+    @classmethod
+    def of(cls, given: Pictures, held: float, seed: int, new_classes: bool) -> _Parts:
+        """Pictures to learn from, with classes from 0; to see when to stop; and to tell what was gained."""
+        learning, rest = pictures.held_out(given, held, seed=seed, by_class=new_classes)
+        test, check = pictures.held_out(rest, 0.5, seed=seed + 1, by_class=new_classes)
+        for part, what in ((check, "to see when to stop"), (test, "to tell what was gained")):
+            if not _able(part):
+                raise InputError(
+                    f"of the {len(rest):,} pictures that are held out, those {what} have no two classes with two "
+                    "pictures; give more pictures of each class, or hold out more of them (held)."
+                )
+        return cls(learning.compact(), check, test)
+
+
+def _able(part: Pictures) -> bool:
+    sizes = [int((part.codes == code).sum()) for code in part.classes()]
+    return len(sizes) >= pictures.FEWEST and max(sizes) >= pictures.FEWEST
+
+
+def _learned(run: Run, parts: _Parts, plan: Plan, resume: bool, watch: tuple[Step | None, Watch | None]) -> Learned:
+    from imagekin.train import feeds, loop
+    from imagekin.train.network import network
+
+    started = time.perf_counter()
+    made = network(run.facts["model"], seed=plan.seed)
+    stages = made.unfreeze(plan.unfreeze)
+    fed = feeds.feed(made, parts.learn, parts.check, plan, watch[0])
+    test = fed.plain(parts.test)
+    objective = objective_of(plan, made.dim, len(parts.learn.labels))
+    before = loop.features(fed.module, test.batches())
+    run.write(
+        state=runs.RUNNING,
+        stages=list(stages),
+        how=fed.how,
+        k=trials.depth(fed.check.pictures.codes),
+        versions=_versions(),
+    )
+    spent = time.perf_counter() - started
+    history = loop.fit(made, objective, fed, run=run, resume=resume, spent=spent, watch=watch[1])
+    trial = _tried(test, (before, loop.features(fed.module, test.batches())), len(fed.learn), plan.seed)
+    _export(run, made)
+    seconds = history[-1].seconds + time.perf_counter() - started - spent if resume else time.perf_counter() - started
+    run.write(state=runs.DONE, figures=asdict(trial), seconds=seconds)
+    run.tell(history)
+    notes = (*parts.learn.notes, f"Learned: {', '.join(stages)}; {fed.how}.")
+    return Learned(run, trial, history, (*parts.learn.skipped, *fed.skipped), notes)
+
+
+def objective_of(plan: Plan, dim: int, classes: int) -> Any:
+    """The plan's loss, with its own parameters drawn by the plan's seed."""
+    torch: Any = importlib.import_module("torch")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.seed)
+        return losses.objective(plan.loss, dim, classes, **plan.options)
+
+
+def _tried(test: Plain, both: tuple[Any, Any], learned: int, seed: int) -> Trial:
+    """What the training added, on pictures that had no part in it."""
+    codes = test.pictures.codes
+    first, second = (splits.asked(labelled.of_vectors(vectors, codes), trials.QUERIES, seed=seed) for vectors in both)
+    return trials.compared(first, second, learned=learned, k=trials.depth(codes), seed=seed)
+
+
+def _export(run: Run, made: Any) -> None:
+    save = importlib.import_module("safetensors.torch").save
+    run.put(runs.WEIGHTS, save(made.state()))
+    made.notes = {**made.notes, "run": run.folder.name}
+    run.write(deviation=made.export(run.model))
+
+
+def _reopened(out: str | os.PathLike[str], asked: Mapping[str, Any], plan: Plan) -> Run:
+    """The run that is to be gone on with, if it is the same one."""
+    run = Run.open(out)
+    if run.facts.get("state") == runs.DONE:
+        raise InputError(f"the training in {os.fspath(out)} has come to its end; train into another folder.")
+    was, now = from_dict(run.facts.get("plan", {})).to_dict(), plan.to_dict()
+    for name in now:
+        if name not in _FREE and was[name] != now[name]:
+            raise InputError(
+                f"the training in {os.fspath(out)} was begun with {name}={was[name]!r}, not "
+                f"{now[name]!r}; say the same."
+            )
+    for name, value in asked.items():
+        if run.facts.get(name) != value:
+            what = (
+                "other pictures or labels" if name == "pictures" else f"{name}={run.facts.get(name)!r}, not {value!r}"
+            )
+            raise InputError(f"the training in {os.fspath(out)} was begun with {what}; train into another folder.")
+    return run
+
+
+def need() -> None:
+    """See that PyTorch and what goes with it is installed.
+
+    Raises:
+        MissingPackageError: it is not; the message says what to install.
+    """
+    for name in ("torch", "timm", "safetensors"):
+        if importlib.util.find_spec(name) is None:
+            raise MissingPackageError(
+                f"training a network needs {name}, which is not installed; install it with: "
+                'pip install "imagekin[torch]"'
+            )
+
+
+def _versions() -> dict[str, str]:
+    return {name: str(importlib.import_module(name).__version__) for name in ("imagekin", "torch", "timm")}
+
+
+def default_folder(model: str) -> Path:
+    """``runs/MODEL``, or with a number behind it where that is taken."""
+    start = Path("runs") / "".join(letter if letter.isalnum() or letter in ".-" else "-" for letter in Path(model).name)
+    return next(
+        path for number in range(1, 10_000) if not (path := Path(f"{start}-{number}" if number > 1 else start)).exists()
+    )
