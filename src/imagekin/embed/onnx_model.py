@@ -55,7 +55,7 @@ class OnnxEmbedder(Embedder):
     The network's answer of shape ``(n, dim)`` is the embedding; one of rank 4 is averaged over its rows and columns;
     one of rank 3 (tokens) needs *pooling*.  Anything else is refused: flattening would compare position by position.
     Of several outputs, ``image_embeds``, then ``pooler_output``, then the only one of rank 2 is taken.  A file that was
-    exported here brings its preprocessing along, which holds unless an option says otherwise.
+    exported here brings its preprocessing along.
 
     Args:
         path: the model's file.
@@ -99,10 +99,9 @@ class OnnxEmbedder(Embedder):
         value = pictures_input(model.graph)
         scaling, shape = _split(preprocessing)
         own = None if size or shape else onnx_about.said(model, self.path)
-        sides = size if own is None else (own.height, own.width)
-        height, width = _size(value, _layout(value, layout), sides)
-        recipe = own or Recipe(height, width, **shape)
-        self.name = self.path.name if own is None or self.path.name != onnx_about.MODEL else self.path.parent.name
+        sides = _size(value, _layout(value, layout), (own.height, own.width) if own else size)
+        recipe = own or Recipe(*sides, **shape)
+        self.name = self.path.parent.name if own and self.path.name == onnx_about.MODEL else self.path.name
         self._threads = threads
         self._start((model, digest), (recipe, scaling), Reading(output or "", cut, pooling, layout), fingerprint)
         self._check_options(preprocessing)
@@ -190,10 +189,8 @@ class OnnxEmbedder(Embedder):
             what = (
                 "that of one token, not a mean" if self.pooling == "cls" else "a generalised mean, not the plain one,"
             )
-            raise UnsupportedError(
-                f"where pictures agree cannot be told of {self.name}: its vector is {what} over places; pooling='mean' "
-                "gives that."
-            )
+            says = f"where pictures agree cannot be told of {self.name}: its vector is {what} over places"
+            raise UnsupportedError(f"{says}; pooling='mean' gives that.")
         return _spatial(self._shape, self.layout) if len(self._shape) == 4 else (1,) if len(self._shape) == 3 else ()
 
     def _places(self) -> Places:
