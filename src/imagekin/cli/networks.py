@@ -86,6 +86,8 @@ def plain(settings: Settings, how: Mapping[str, Any]) -> dict[str, Any]:
         given["unfreeze"] = given["unfreeze"] or None
     if settings.device is not None:
         given["device"] = settings.device
+    if settings.trust:
+        given["trust"] = True
     return given
 
 

@@ -23,6 +23,7 @@ def finetune(
     label_from: str = "parent",
     held: float = HELD,
     resume: bool = False,
+    trust: bool = False,
     watch: tuple[Step | None, Watch | None] = (None, None),
     **plan: Any,
 ) -> Learned:
@@ -35,6 +36,7 @@ def finetune(
         label_from: ``parent`` or a CSV file.
         held: share of the pictures that is not learned from: one half says when to stop, the other what was gained.
         resume: go on from the last checkpoint in *out*.
+        trust: weights that are published as a pickle only may be read.
         watch: see ``learning.learn``.
         plan: of `Plan`: ``unfreeze``, ``epochs``, ``batch``, ``lr``, ``augment``, ``seed``, …, and ``smoothing``, the
             classifier's share of doubt.
@@ -48,8 +50,11 @@ def finetune(
         ModelError: the network cannot be had, its loss is no number, or the memory does not suffice.
     """
     learning.need()
+    from imagekin.train.network import network
+
     smoothing = plan.pop("smoothing", None)
     options = {} if smoothing is None else {"smoothing": smoothing}
-    made = Plan(loss=losses.SOFTMAX, options=options, **plan)
+    asked = Plan(loss=losses.SOFTMAX, options=options, **plan)
     given = folder if isinstance(folder, Pictures) else pictures.of_folder(folder, label_from=label_from)
-    return learning.learn(given, model, made, out, held=held, resume=resume, watch=watch)
+    started = network(model, seed=asked.seed, trust=trust)
+    return learning.learn(given, started, asked, out, held=held, resume=resume, watch=watch)

@@ -24,6 +24,7 @@ from imagekin.types import Skipped
 if TYPE_CHECKING:
     from imagekin.train.feeds import Plain, Step
     from imagekin.train.loop import Watch
+    from imagekin.train.network import Network
 
 HELD: Final = 0.3
 """Share of the pictures that is held out: one half to see when to stop, the other to tell what was gained."""
@@ -63,7 +64,7 @@ class Learned:
 
 def learn(
     given: Pictures,
-    model: str,
+    made: Network,
     plan: Plan,
     out: str | os.PathLike[str] | None = None,
     *,
@@ -76,7 +77,7 @@ def learn(
 
     Args:
         given: the pictures; see ``pictures.of_folder``.
-        model: see ``network.network``.
+        made: of ``network.network``; it is left with the weights that did best.
         plan: how.
         out: the run's folder; new, or that of the interrupted run with *resume*; None for a new one below ``runs``.
         held: share of the pictures that is not learned from.
@@ -90,11 +91,10 @@ def learn(
         ModelError: the network cannot be had, its loss is no number, or its memory does not suffice.
         LockedError: another process trains into the folder.
     """
-    need()
     if resume and out is None:
         raise InputError("--resume goes on with one training of several; say which by --out FOLDER.")
-    out = default_folder(model) if out is None else out
-    asked = {"model": model, "held": held, "new_classes": new_classes, "pictures": given.digest()}
+    out = default_folder(made.spec) if out is None else out
+    asked = {"model": made.spec, "held": held, "new_classes": new_classes, "pictures": given.digest()}
     run = _reopened(out, asked, plan) if resume else None
     parts = _Parts.of(given, held, plan.seed, new_classes)
     counts = {"learn": len(parts.learn), "check": len(parts.check), "test": len(parts.test)}
@@ -102,7 +102,7 @@ def learn(
     run = run or Run.create(out, facts)
     with run.alone():
         try:
-            return _learned(run, parts, plan, resume, watch)
+            return _learned(run, parts, made, plan, (resume, *watch))
         except BaseException:
             run.write(state=runs.STOPPED)
             raise
@@ -133,14 +133,15 @@ def _able(part: Pictures) -> bool:
     return len(sizes) >= pictures.FEWEST and max(sizes) >= pictures.FEWEST
 
 
-def _learned(run: Run, parts: _Parts, plan: Plan, resume: bool, watch: tuple[Step | None, Watch | None]) -> Learned:
+def _learned(
+    run: Run, parts: _Parts, made: Network, plan: Plan, how: tuple[bool, Step | None, Watch | None]
+) -> Learned:
     from imagekin.train import feeds, loop
-    from imagekin.train.network import network
 
     started = time.perf_counter()
-    made = network(run.facts["model"], seed=plan.seed)
+    resume, step, watch = how
     stages = made.unfreeze(plan.unfreeze)
-    fed = feeds.feed(made, parts.learn, parts.check, plan, watch[0])
+    fed = feeds.feed(made, parts.learn, parts.check, plan, step)
     test = fed.plain(parts.test)
     objective = objective_of(plan, made.dim, len(parts.learn.labels))
     before = loop.features(fed.module, test.batches())
@@ -152,7 +153,7 @@ def _learned(run: Run, parts: _Parts, plan: Plan, resume: bool, watch: tuple[Ste
         versions=_versions(),
     )
     spent = time.perf_counter() - started
-    history = loop.fit(made, objective, fed, run=run, resume=resume, spent=spent, watch=watch[1])
+    history = loop.fit(made, objective, fed, run=run, resume=resume, spent=spent, watch=watch)
     trial = _tried(test, (before, loop.features(fed.module, test.batches())), len(fed.learn), plan.seed)
     _export(run, made)
     seconds = history[-1].seconds + time.perf_counter() - started - spent if resume else time.perf_counter() - started

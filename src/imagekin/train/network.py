@@ -28,6 +28,8 @@ Stages = list[tuple[str, list[Any]]]
 
 SMALL: Final = "cnn"
 
+_LIBRARIES: Final = ("timm", "torchvision")
+
 _MOST: Final = 0.8
 """Share of a network's numbers in one part of it, from which on that part's own parts are its stages."""
 
@@ -114,7 +116,7 @@ class Network:
         return deviation
 
 
-def network(spec: str, *, seed: int = 0) -> Network:
+def network(spec: str, *, seed: int = 0, trust: bool = False) -> Network:
     """The network that *spec* names, ready to be trained.
 
     Args:
@@ -122,6 +124,7 @@ def network(spec: str, *, seed: int = 0) -> Network:
             ``pooling`` and ``trust`` in brackets as those models have them; ``cnn(fc2=128, side=28, channels=1)``;
             or the folder of an earlier run, whose weights it goes on from.
         seed: of random weights.
+        trust: weights that are published as a pickle only may be read (by ``weights_only``).
 
     Raises:
         UnknownNameError: there is no such network.
@@ -134,6 +137,8 @@ def network(spec: str, *, seed: int = 0) -> Network:
         torch.manual_seed(seed)
         if is_run(name):
             return _again(Run.open(name))
+        if trust and name.partition(":")[0] in _LIBRARIES:
+            options["trust"] = True
         source, pretrained = _made(name, options, filled=True)
     return of(source, spec, pretrained=pretrained)
 
@@ -157,7 +162,7 @@ def _made(name: str, options: Mapping[str, Any], *, filled: bool) -> tuple[torch
     if name in lite.BY_NAME:
         _check(name, options, ())
         return lite.network(name, filled=filled), filled
-    if scheme not in ("timm", "torchvision") or not rest:
+    if scheme not in _LIBRARIES or not rest:
         raise InputError(
             f"{name!r} cannot be trained; what can is: {', '.join(lite.BY_NAME)}, timm:NAME, torchvision:NAME, "
             f"{SMALL}, and the folder of an earlier run."
@@ -172,12 +177,12 @@ def _of_library(
     weights = given.pop("weights", PRETRAINED) if filled else RANDOM
     given.pop("weights", None)
     source, _ = of_weights(weights)
-    size, pooling, trust = of_options(f"{scheme}:{rest}", given)
+    size, pooling = of_options(f"{scheme}:{rest}", given)
     library: Any = importlib.import_module(f"imagekin.embed.{scheme}_model")
     embed.EMBEDDERS.load(scheme)  # which says what is missing
     embedder = {"timm": "TimmEmbedder", "torchvision": "TorchvisionEmbedder"}[scheme]
     pinned = getattr(library, embedder)._pinned(rest)
-    asked = Asked(f"{scheme}:{pinned}", pinned, source, size, pooling, trust=trust)
+    asked = Asked(f"{scheme}:{pinned}", pinned, source, size, pooling, trust=given.get("trust", False))
     return library.network(asked), source != RANDOM
 
 
