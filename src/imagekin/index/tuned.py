@@ -124,6 +124,7 @@ class Tuned(Index):
                 self._grow(some, vectors)
         elif held:
             self._begin(np.arange(len(order)))
+        if held:
             self._prove(sample)
         self._widen(len(order))
 
@@ -195,10 +196,11 @@ class Tuned(Index):
         self.tuned = replace(effort.judged(chosen, choice, self.engine, given, self.knob), count=count)
 
     def _prove(self, sample: NDArray[np.int64]) -> None:
-        """See that a structure built anew finds what the one did that its settings were chosen on, or choose again.
+        """See that all rows together find what the structure did that the settings were chosen on, or choose again.
 
-        Two builds of one engine can differ: of rows of which a few are long, a graph under the inner product found 0.91
-        before and 0.63 after.  The sample's rows now are easy queries, so that this only finds what is clearly worse.
+        Two builds of one engine can differ, and so can one before and after the sample is added: of rows of which a few
+        are long, a graph under the inner product found 0.91 before and 0.63 after.  The sample's rows now are easy
+        queries, so that this only finds what is clearly worse.
         """
         before, choice = self.tuned, self._settings()
         if before.hopeless or before.recall is None:
