@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
-from typing import Final
+from typing import Any, Final
 
 from imagekin.train import cut
 from imagekin.train.batches import Batch, Feed, Plain, Step, torch_device
@@ -14,6 +15,8 @@ from imagekin.train.pictures import Pictures
 from imagekin.train.plan import Plan
 
 __all__ = ["Batch", "Feed", "Plain", "Step", "feed", "torch_device"]
+
+torch: Any = importlib.import_module("torch")
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +44,7 @@ def feed(network: Network, learn: Pictures, check: Pictures, plan: Plan, step: S
     """
     cheap = torch_device(plan).type == "cpu" or VIEWS[plan.augment] <= VIEWS["flip"]
     halves = cut.halves(network.module, network.size) if cheap else None
-    network.module.to(torch_device(plan))
+    network.module.to(torch_device(plan), memory_format=torch.channels_last)
     told = step or (lambda *_: None)
     if halves is not None:
         views = min(VIEWS[plan.augment], (CACHE // (2 * halves.numbers) - len(check)) // max(1, len(learn)))
