@@ -2,7 +2,7 @@
 
 Run once for each format, when it is released, and never again::
 
-    python -m tests.format_sample tests/data/format-4
+    python -m tests.format_sample tests/data/format-5
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ def fill(store: Store) -> None:
     store.tag(parse("label == 'odd'"), ["sun"], ["sea"])
     store.set_root("/pictures", "parent")
     store.set_root(HOSTILE[5], "none")
+    store.judge(5, {6: True, 8: False})
+    store.judge("a beach at dusk", {1: True, 2: True, 3: False})
     second = store.space(SECOND)
     second.claim(SECOND, b"what the second model learned")
     items, dim = list(second.lacking())[:30], int(SECOND["dim"])
@@ -78,6 +80,7 @@ def shown(store: Store, queries: np.ndarray[Any, np.dtype[np.float32]]) -> dict[
         "hashes": [row.hash.hex() for row in store.known(None)],
         "items": [[item.id, item.path, item.mtime, dict(item.metadata)] for item in store.items()],
         "tags": store.tags(),
+        "judgements": [[each.asked, each.item, each.fits, each.made] for each in store.judgements()],
         "tagged": {text: [[item.id, *item.tags] for item in store.items(parse(text))] for text in TAGGED},
         "ids": ids.tolist(),
         "vectors": vectors.tolist(),

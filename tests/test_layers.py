@@ -30,7 +30,7 @@ LEVELS = {
     "inventory": 3, "model": 3, "benchmark": 3, "contents": 3, "exchange": 3, "transformer": 3,
     "searching": 3, "fusing": 3, "client": 3, "studies": 3, "comparing": 3, "overlays": 3,
     "leaderboard": 3, "rerank": 3, "train": 3,
-    "verification": 3, "classification": 3, "mixture": 3, "directions": 3, "zeroshot": 3,
+    "verification": 3, "classification": 3, "mixture": 3, "directions": 3, "zeroshot": 3, "judging": 3, "bias": 3,
     # doors
     "cli": 4, "server": 4, "web": 4,
     "__init__": 5, "__main__": 5,

@@ -78,7 +78,8 @@ def test_every_address_is_described_and_every_answer_has_a_shape(schema: dict[st
         f"POST {here}/jobs/{{job}}/cancel", f"GET {here}/jobs/{{job}}/events",
         f"GET {here}/map", f"POST {here}/map", f"POST {here}/have", f"GET {here}/duplicates", f"POST {here}/duplicates",
         f"POST {here}/duplicates/plan", f"POST {here}/duplicates/act", f"GET {here}/duplicates/logs",
-        f"POST {here}/duplicates/undo",
+        f"POST {here}/duplicates/undo", f"GET {here}/judgements", f"POST {here}/judgements",
+        f"DELETE {here}/judgements", f"POST {here}/learn", f"POST {here}/learn/undo",
     }  # fmt: skip
     for path, methods in schema["paths"].items():
         for method, about in methods.items():

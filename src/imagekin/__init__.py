@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from imagekin import bias as bias
     from imagekin import datasets as datasets
     from imagekin import duplicates as duplicates
     from imagekin import train as train
@@ -47,7 +48,7 @@ _NAMES: Final = {
     "study": "imagekin.studies",
 }
 
-_MODULES: Final = frozenset({"datasets", "duplicates", "train"})
+_MODULES: Final = frozenset({"bias", "datasets", "duplicates", "train"})
 
 __all__ = [
     "Client",
@@ -61,6 +62,7 @@ __all__ = [
     "Skipped",
     "Text",
     "__version__",
+    "bias",
     "collections",
     "datasets",
     "duplicates",

@@ -16,6 +16,7 @@ from imagekin import query as queries
 from imagekin.contents import Contents
 from imagekin.distance import normalized
 from imagekin.errors import InputError, StoreError
+from imagekin.judging import Judging
 from imagekin.mixture import Mixture, Sought, Text
 from imagekin.model import TiedModel
 from imagekin.query import Crop, Query
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 Folder = str | os.PathLike[str]
 
 
-class Collection(Contents, Naming, Tagging):
+class Collection(Contents, Naming, Tagging, Judging):
     """Pictures that can be searched by picture; made by ``imagekin.open``.
 
     Safe to use from several threads, and by several processes at once: a search sees every image that any of them has

@@ -92,6 +92,18 @@ MIGRATIONS: Final = (
     ) STRICT;
     CREATE INDEX embedding_revision ON embedding (space, revision);
     """,
+    """
+    CREATE TABLE judgement (
+        question TEXT NOT NULL,
+        item INTEGER NOT NULL REFERENCES item (id) ON DELETE CASCADE,
+        asked INTEGER REFERENCES item (id) ON DELETE CASCADE,
+        fits INTEGER NOT NULL,
+        made INTEGER NOT NULL,
+        PRIMARY KEY (question, item)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX judgement_item ON judgement (item);
+    CREATE INDEX judgement_asked ON judgement (asked);
+    """,
 )
 
 STAND_INS: Final = {
@@ -101,5 +113,6 @@ STAND_INS: Final = {
     CREATE TEMP VIEW space (id, settings) AS SELECT 0, '' WHERE 0;
     CREATE TEMP VIEW embedding (item, space, revision, reason, data, crc) AS SELECT 0, 0, 0, '', x'', 0 WHERE 0;
     """,
+    5: "CREATE TEMP VIEW judgement (question, item, asked, fits, made) AS SELECT '', 0, 0, 0, 0 WHERE 0",
 }
 """What a query finds, by the number of the step that would make it, in an older file that may not be written."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -30,10 +30,11 @@ _GROWN: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What to learn from: vectors ``(n, dim)`` float16, and the label of each or None."""
+    """What to learn from: vectors ``(n, dim)`` float16, the label of each or None, and whose they are."""
 
     vectors: NDArray[np.float16]
     labels: list[str | None]
+    ids: list[int] = field(default_factory=list)
 
 
 def check(spec: str, dim: int) -> Reducer:
@@ -93,7 +94,7 @@ def keep_up(store: Store) -> None:
             apply(store, says["spec"])
 
 
-def drawn(store: Store, *, labelled: bool, seed: int = 0) -> Sample:
+def drawn(store: Store, *, labelled: bool, seed: int = 0, size: int = SAMPLE) -> Sample:
     """A random sample of a store's present vectors, the same for the same seed; *labelled*: only such with a label."""
     present = (each for each in store.known(None) if not each.missing)
     fit = np.fromiter((each.id for each in present if not labelled or each.label is not None), np.int64)
@@ -102,13 +103,13 @@ def drawn(store: Store, *, labelled: bool, seed: int = 0) -> Sample:
             f"none of the {store.count():,} pictures of the collection has a label to learn from; index with "
             "--label-from, or choose a reducer that needs none, such as pca:150."
         )
-    chosen = np.sort(np.random.default_rng(seed).permutation(fit)[:SAMPLE]).tolist()
+    chosen = np.sort(np.random.default_rng(seed).permutation(fit)[:size]).tolist()
     vectors, labels = np.empty((len(chosen), store.dim), np.float16), list[str | None]()
     for at in range(0, len(chosen), _PAGE):
         some = chosen[at : at + _PAGE]
         vectors[at : at + len(some)] = store.vectors(some)[1]
         labels += [item.label for item in store.get(some)] if labelled else [None] * len(some)
-    return Sample(vectors, labels)
+    return Sample(vectors, labels, chosen)
 
 
 def _fit(reducer: Reducer, sample: Sample, store: Store) -> None:

@@ -93,6 +93,23 @@ class Hit(Item):
     inliers: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a person said of a picture that was found.
+
+    Attributes:
+        asked: what was searched by: an item's id, or a name for anything else.
+        item: the picture that was found.
+        fits: whether it is right.
+        made: when it was said, seconds since 1970.
+    """
+
+    asked: int | str
+    item: int
+    fits: bool
+    made: float
+
+
 @dataclass(slots=True)
 class Report:
     """What an indexing run did.

@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "verify": ("verify", "Say whether two pictures show the same."),
     "classify": ("classify", "Say what pictures are, by the labels of others."),
     "doubts": ("doubts", "List labels that the neighbours disagree with."),
+    "bias": ("bias", "Say whether similarities come from the subject or from around it."),
     "train": ("training", "Learn from labels which differences matter."),
     "study": ("study", "Study a folder from every side, as one HTML report."),
     "map": ("mapping", "Lay the pictures out in the plane, as a page or a plot."),

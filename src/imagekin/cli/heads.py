@@ -25,16 +25,18 @@ _RECIPES: Final = (Column("images", right=True), Column("new classes", right=Tru
 
 def told(found: Training, *, dry_run: bool, full: bool, width: int | None) -> Iterator[str]:
     """A training for people."""
-    yield escape.terminal(
-        f"{found.name}: {plural(found.images, 'image')} of {found.labels:,} classes"
-        f"{f', {found.model}' if found.model else ''}, {found.seconds:,.0f} s"
-    )
+    judged = found.source == "judgements"
+    what = f"{plural(found.judgements, 'judgement')} of {plural(found.images, 'image')}" if judged else (
+        f"{plural(found.images, 'image')} of {found.labels:,} classes"
+    )  # fmt: skip
+    model = f", {found.model}" if found.model else ""
+    yield escape.terminal(f"{found.name}: {what}{model}, {found.seconds:,.0f} s")
     yield ""
     if full:
         yield from render(_RECIPES, (_recipe(each) for each in found.candidates), width)
         yield "Points of precision gained on other pictures, by which the first one was chosen."
         yield ""
-    cells = [*rows(found.on_images, "images")]
+    cells = [*rows(found.on_images, "searches" if judged else "images")]
     if found.on_classes is not None:
         cells += rows(found.on_classes, "new classes")
     yield from render(GAINS, cells, width)
@@ -47,6 +49,9 @@ def told(found: Training, *, dry_run: bool, full: bool, width: int | None) -> It
 
 def _tried(found: Training) -> Iterator[str]:
     one = found.on_images
+    if found.source == "judgements":
+        yield f"searches: {one.queries:,} that were judged, each tried by what the others taught."
+        return
     yield (
         f"images: {one.queries:,} queries among {plural(one.images, 'image')} of classes that it knew, learned from "
         f"{one.learned:,} others."

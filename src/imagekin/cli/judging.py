@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from imagekin import escape
 from imagekin.cli import output
 from imagekin.cli.table import Column, render
-from imagekin.errors import StoreError, UnsupportedError
+from imagekin.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from imagekin.collection import Collection
@@ -71,15 +71,13 @@ def matches(
 
     if isinstance(sought, mixture.Text | mixture.Mixture):
         return None
-    try:
-        if photos.store.settings().get("calibration") is None:
-            return None
-        from imagekin.verification import kept
+    from imagekin.verification import matching
 
-        calibration = kept.of(photos.store)
-    except (StoreError, UnsupportedError):  # info and doctor tell of it; or it is on a server
+    try:
+        found = matching.matches(photos.store, [hits])
+    except UnsupportedError:  # it is on a server
         return None
-    return None if calibration is None else calibration.probability([hit.distance for hit in hits]).tolist()
+    return None if found is None else found[0]
 
 
 def matched(hits: Sequence[Hit], sure: Sequence[float]) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from imagekin import query as queries
 from imagekin.client import comparing, wire
 from imagekin.client.findings import RemoteFindings
+from imagekin.client.judging import RemoteJudgements
 from imagekin.client.searching import RemoteSearches
 from imagekin.client.tagging import RemoteTags
 from imagekin.collection import Collection, Folder
@@ -27,7 +28,7 @@ SERVED: Final = frozenset({"name", "job", "read_only", "takes_text"})
 """What a server says of a collection besides what ``info`` does."""
 
 
-class Client(RemoteSearches, RemoteTags, RemoteFindings, comparing.RemoteComparisons, Collection):
+class Client(RemoteSearches, RemoteTags, RemoteFindings, RemoteJudgements, comparing.RemoteComparisons, Collection):
     """A collection that ``imagekin serve`` serves; made by ``imagekin.open("http://host:7700/photos")``.
 
     It has the methods of a collection on this machine, except those that need its vectors or its files.

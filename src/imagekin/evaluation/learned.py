@@ -12,6 +12,7 @@ from imagekin.errors import InputError
 from imagekin.evaluation import split as splits
 from imagekin.evaluation.labelled import Labelled
 from imagekin.reduce.base import BLOCK, Reducer
+from imagekin.types import Vectors
 
 if TYPE_CHECKING:
     from imagekin.collection import Collection
@@ -78,6 +79,10 @@ def _reduced(data: Labelled, photos: Collection) -> tuple[Labelled, Reducer | No
     if "rows" not in says:
         words = "it was given fitted, and nobody knows by which pictures, so that whole vectors were evaluated."
         return replace(data, notes=(*data.notes, _note(says) + words)), None, {}
+    if _trained(says).get("source") == "judgements":
+        words = "it learned from judgements and from no label, so that it was evaluated as it is."
+        seen = np.concatenate([photos.store.compared(_some(data, at)) for at in range(0, len(data.ids), BLOCK)])
+        return replace(data, vectors=seen, notes=(*data.notes, _note(says) + words, *_told(says))), None, {}
     reducer.set_params(**_recipe(says))
     return (data, reducer, says) if reducer.needs_labels else (_by(reducer, data, None), None, {})
 
@@ -86,11 +91,21 @@ def _note(says: dict[str, Any]) -> str:
     return f"The collection compares vectors that {says['spec']} made; "
 
 
+def _trained(says: dict[str, Any]) -> dict[str, Any]:
+    """What is told of the training of a head."""
+    trained = says.get("trained")
+    return trained if isinstance(trained, dict) else {}
+
+
 def _recipe(says: dict[str, Any]) -> dict[str, Any]:
     """How a head was made, as far as it was not by the usual parameters."""
-    trained = says.get("trained")
-    recipe = trained.get("recipe") if isinstance(trained, dict) else None
+    recipe = _trained(says).get("recipe")
     return recipe if isinstance(recipe, dict) else {}
+
+
+def _some(data: Labelled, at: int) -> Vectors:
+    vectors: Vectors = data.vectors[at : at + BLOCK].astype(np.float32)
+    return vectors
 
 
 def _told(says: dict[str, Any]) -> list[str]:
@@ -99,7 +114,10 @@ def _told(says: dict[str, Any]) -> list[str]:
         trained = says["trained"]
         parts = [
             f"{float(trained['precision'][name][0]):.2%} to {float(trained['precision'][name][1]):.2%} on {what}"
-            for name, what in (("images", "held-out images"), ("classes", "classes that it had not seen"))
+            for name, what in (
+                ("images", "held-out searches" if trained.get("source") == "judgements" else "held-out images"),
+                ("classes", "classes that it had not seen"),
+            )
             if name in trained["precision"]
         ]
         return [f"When the head was trained, it changed {trained['measure']} from {' and from '.join(parts)}."]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from imagekin.distance import as_vectors, normalized
 from imagekin.errors import InputError
-from imagekin.reduce.base import Reducer
+from imagekin.reduce.base import LinearReducer, Reducer
 from imagekin.reduce.lda import check_shrinkage, is_number, most
 from imagekin.reduce.scatter import Scatter
 from imagekin.types import Vectors
@@ -82,6 +83,20 @@ class Head(Reducer):
         self.rest_ = scatter.once(("rest", self.whitening, rest), lambda: self._other(scatter, rest))
         self.n_components_, self.n_features_in_ = len(self.known_) + len(self.rest_), dim
         return self
+
+    def lifted(self, basis: LinearReducer) -> Self:
+        """The same for whole vectors, where it learned from their coordinates along the directions of *basis*.
+
+        Args:
+            basis: fitted; its directions have length 1 and stand at right angles, as those of PCA do.
+        """
+        made = copy.copy(self)
+        made.mean_ = np.asarray(basis.mean_ + self.mean_ @ basis.components_, np.float32)
+        made.known_, made.rest_ = (
+            np.ascontiguousarray(each @ basis.components_, np.float32) for each in (self.known_, self.rest_)
+        )
+        made.n_features_in_ = len(made.mean_)
+        return made
 
     def inverse_transform(self, X: NDArray[Any]) -> Vectors:  # noqa: N803
         """See ``Reducer.inverse_transform``; the known part tells how long the rest was."""

@@ -80,9 +80,16 @@ def item(found: Item, collection: str) -> dict[str, Any]:
     return shown
 
 
-def hits(found: Sequence[Sequence[Hit]], collection: str) -> Iterator[list[dict[str, Any]]]:
-    """The answers of a search, one list a query."""
-    return ([item(hit, collection) for hit in row] for row in found)
+def hits(
+    found: Sequence[Sequence[Hit]], collection: str, matches: Sequence[Sequence[float]] | None = None
+) -> Iterator[list[dict[str, Any]]]:
+    """The answers of a search, one list a query, each hit with its match where that is known."""
+    if matches is None:
+        return ([item(hit, collection) for hit in row] for row in found)
+    return (
+        [{**item(hit, collection), "match": match} for hit, match in zip(row, sure, strict=True)]
+        for row, sure in zip(found, matches, strict=True)
+    )
 
 
 def _finite(value: Any) -> Any:

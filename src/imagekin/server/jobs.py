@@ -24,7 +24,7 @@ PATIENCE: Final = 10.0
 """Seconds that the end of the server waits for a run that is told to stop."""
 
 State = Literal["running", "done", "cancelled", "failed"]
-Kind = Literal["index", "map", "duplicates", "act", "undo"]
+Kind = Literal["index", "map", "duplicates", "act", "undo", "learn"]
 
 Step: TypeAlias = Callable[[Any], None]
 """Takes a dataclass that says how far a job is; raises KeyboardInterrupt where the job is to stop, as Ctrl-C does."""
@@ -41,6 +41,7 @@ _DOING: Final = {
     "duplicates": "is being searched for duplicates",
     "act": "is being cleared of duplicates",
     "undo": "is being given back what was taken out of it",
+    "learn": "is being learned from",
 }
 
 

@@ -131,6 +131,11 @@ class Hit(Item):
 
     distance: float
     similarity: float
+    match: float | None = Field(
+        None,
+        description="The probability that it shows the same as the picture or item that was searched by; absent where "
+        "the collection is not calibrated, and for words and sums.",
+    )
 
 
 class Results(BaseModel):
@@ -207,7 +212,7 @@ class Job(BaseModel):
     """Something that runs in the background."""
 
     id: str
-    kind: str = Field(description="index, map, duplicates, act or undo")
+    kind: str = Field(description="index, map, duplicates, act, undo or learn")
     folders: list[str]
     state: str = Field(description="running, done, cancelled or failed")
     begun: float

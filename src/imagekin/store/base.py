@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from imagekin.distance import as_vectors
-from imagekin.errors import InputError
+from imagekin.errors import InputError, UnsupportedError
 from imagekin.store.batch import Batch, Known, Made, Put
 from imagekin.store.filters import Filter
 from imagekin.store.models import Models, title
-from imagekin.types import Distances, Hit, Ids, Item, Skipped, Vectors
+from imagekin.types import Distances, Hit, Ids, Item, Judgement, Skipped, Vectors
 
 __all__ = [
     "MAX_K", "Batch", "Known", "Made", "Put", "Store", "as_hit", "as_text", "check_k", "dump_metadata", "empty_result",
@@ -144,6 +144,31 @@ class Store(Models):
     def tags_of(self, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """The tags of those of the items that have some, sorted."""
         return {number: item.tags for number, item in self.found(ids).items() if item.tags}
+
+    def judge(self, asked: int | str, fits: Mapping[int, bool | None]) -> int:
+        """Keep what a person said of items that a search found, all in one transaction.
+
+        Judgements go when one of their pictures is removed or gets another content.
+
+        Args:
+            asked: the item that was searched by, or a name for anything else.
+            fits: whether each item is right; None takes back what was said of it.  Absent ones are passed over.
+
+        Returns:
+            How many judgements are other ones now.
+
+        Raises:
+            UnsupportedError: this store keeps none.
+        """
+        raise UnsupportedError(f"{self.location} is in a store that keeps no judgements; nothing was kept.")
+
+    def judgements(self, asked: int | str | None = None) -> list[Judgement]:
+        """What people said, the oldest first: of what *asked* found, or of everything."""
+        return []
+
+    def forget_judgements(self, asked: int | str | None = None) -> int:
+        """Forget what was said of what *asked* found, or everything.  Returns how many judgements."""
+        return 0
 
     def search(self, queries: ArrayLike, k: int, condition: Filter | None = None) -> tuple[Ids, Distances]:
         """The *k* nearest present items that fit *condition*, which acts inside the search.

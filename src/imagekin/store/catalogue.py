@@ -233,8 +233,9 @@ class Catalogue(Ledger):
         # comes back as a new item, under a new id
         known = "SELECT id, hash FROM item WHERE path = ?1 UNION ALL SELECT id, hash FROM item WHERE id = ?2 LIMIT 1"
         number, content = next(writer.execute(known, (path, put.id)), (None, put.hash))
-        if content != put.hash:  # what further models made of it is of another picture
+        if content != put.hash:  # what further models made of it, and what people said of it, is of another picture
             writer.execute("DELETE FROM embedding WHERE item = ?", (number,))
+            writer.execute("DELETE FROM judgement WHERE ? IN (item, asked)", (number,))
         writer.execute(
             "INSERT INTO item (id, path, size, mtime, hash, width, height, label, metadata, device, revision) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET path = excluded.path, "

@@ -17,6 +17,7 @@ from imagekin.store.base import Batch, Known, Store, as_text, empty_result, titl
 from imagekin.store.catalogue import Catalogue
 from imagekin.store.database import Database
 from imagekin.store.filters import Filter
+from imagekin.store.judged import JudgedStore
 from imagekin.store.reducers import Learned
 from imagekin.store.serving import Serving
 from imagekin.store.settings import checked
@@ -25,7 +26,7 @@ from imagekin.types import Distances, Ids, Item, Skipped, Vectors
 log = logging.getLogger(__name__)
 
 
-class SqliteStore(Store):
+class SqliteStore(JudgedStore):
     """A collection in a folder: ``collection.db``, ``writer.lock`` and ``cache/``; see docs/format.md.
 
     Args:

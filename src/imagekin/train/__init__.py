@@ -1,4 +1,4 @@
-"""Learning from labels: a head over the stored vectors, or the network itself; tried on what was not seen."""
+"""Learning from labels or judgements: a head over the stored vectors, or the network; tried on what was not seen."""
 
 from __future__ import annotations
 

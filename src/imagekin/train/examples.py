@@ -12,7 +12,9 @@ from imagekin import reducing
 from imagekin.distance import normalized
 from imagekin.errors import InputError
 from imagekin.evaluation.gallery import Positions
+from imagekin.reducing import Sample
 from imagekin.store.base import Store
+from imagekin.train import judged
 from imagekin.types import Vectors
 
 ENOUGH = 4
@@ -40,17 +42,17 @@ def drawn(store: Store, seed: int) -> Examples:
     """The labelled pictures of a collection, at most 20,000 of them.
 
     A picture that is there several times is taken once, and not at all where its copies have different labels: it would
-    be learned from and asked for at once, or say two things.
+    be learned from and asked for at once, or say two things.  Judgements count beside labels: a picture without one has
+    that of those which it was judged to be like, and one that was judged otherwise than its label says is left out.
 
     Raises:
         InputError: no pictures, no labels, one class, or too few pictures in each.
     """
     if not store.count():
         raise InputError(f"{store.location} has no pictures to learn from; index a folder first: imagekin index FOLDER")
-    sample = reducing.drawn(store, labelled=True, seed=seed)
+    sample, notes = _judged(store, reducing.drawn(store, labelled=True, seed=seed))
     labels, codes = np.unique(np.array(sample.labels, dtype=object).astype(str), return_inverse=True)
     rows, contradicted = _distinct(sample.vectors, codes)
-    notes = []
     if contradicted:
         notes.append(f"{contradicted:,} pictures have copies with another label and were left out.")
     if copies := len(codes) - contradicted - len(rows):
@@ -90,6 +92,26 @@ def unseen(examples: Examples, rows: Positions, seed: int) -> Positions | None:
         return None
     chosen = np.random.default_rng(seed).permutation(able)[: max(2, round(len(able) / 5))]
     return rows[np.isin(examples.codes[rows], chosen)]
+
+
+def _judged(store: Store, sample: Sample) -> tuple[Sample, list[str]]:
+    """A sample with what judgements say of labels, and sentences on that."""
+    judgements = store.judgements()
+    if not judgements:
+        return sample, []
+    about = {number for each in judgements for number in (each.asked, each.item) if not isinstance(number, str)}
+    there = {number: item.label for number, item in store.found(sorted(about)).items() if not item.missing}
+    lent, wrong = judged.of_labels(judgements, there)
+    kept = [row for row, number in enumerate(sample.ids) if number not in wrong]
+    notes = []
+    if lent:
+        notes.append(f"{len(lent):,} pictures without a label have that of others which they were judged to be like.")
+    if dropped := len(sample.ids) - len(kept):
+        notes.append(f"{dropped:,} pictures were judged otherwise than their labels say, and were left out.")
+    more = store.vectors(list(lent))[1].astype(np.float16) if lent else sample.vectors[:0]
+    labels = [*(sample.labels[row] for row in kept), *lent.values()]
+    ids = [*(sample.ids[row] for row in kept), *lent]
+    return Sample(np.concatenate([sample.vectors[kept], more]), labels, ids), notes
 
 
 def _distinct(vectors: NDArray[Any], codes: Positions) -> tuple[Positions, int]:

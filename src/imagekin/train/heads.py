@@ -17,13 +17,18 @@ from imagekin.evaluation.labelled import model_of
 from imagekin.evaluation.records import Progress
 from imagekin.reduce.head import Head
 from imagekin.reduce.scatter import Scatter
+from imagekin.store.base import Store
 from imagekin.train import examples, recipes
 from imagekin.train.examples import Examples
+from imagekin.train.questions import JUDGEMENTS, STEPS, Learner
 from imagekin.train.records import Candidate, Training, Trial
 from imagekin.train.trials import Bench
 
 if TYPE_CHECKING:
     from imagekin.collection import Collection
+
+LABELS: Final = "labels"
+"""What a training calls what it learned from."""
 
 TOLERANCE: Final = 0.005
 """Precision that a head may lose on classes it never saw: half a point, which a few pictures decide."""
@@ -46,6 +51,7 @@ def head(
     seed: int = 0,
     apply: bool = True,
     progress: Callable[[Progress], None] | None = None,
+    source: str | None = None,
 ) -> Training:
     """Learn from a collection's labels which differences between vectors matter; search by that if it is better.
 
@@ -62,29 +68,30 @@ def head(
         seed: of every draw; the same seed on the same collection gives the same head.
         apply: search by it from now on, if it is better.
         progress: called now and then.
+        source: ``labels``, beside which judgements count; ``judgements`` alone, which are tried on searches that they
+            are not of, by the order of what was judged; None for labels where there are enough, or else judgements.
 
     Returns:
         What was tried, what it gains, and whether it is kept.
 
     Raises:
-        InputError: no labels, one class, too few pictures in each, a metric other than cosine, or *dims* out of range.
+        InputError: no labels, one class, too few pictures in each, too few judgements, a metric other than cosine, or
+            *dims* out of range.
         UnsupportedError: the collection is in a store that does not reduce vectors.
     """
     started = time.perf_counter()
     store = photos.store
     if store.metric != "cosine":
         raise InputError(f"a head is compared by cosine, and {photos.location} by {store.metric}.")
-    step = _Steps(progress)
-    step("Reading")
-    given = examples.drawn(store, seed)
-    tried = _Trainer(given, dims, known_only, seed, step).tried()
+    learner = _learner(store, source, dims=dims, known_only=known_only, seed=seed, progress=progress)
+    tried = learner.tried()
     found = replace(
         tried, name=Path(photos.location).name or photos.location, model=model_of(photos), seconds=_since(started)
     )
     if not (found.kept and apply):
         return found
-    made = Head(dims, **found.chosen.recipe).learn(_all(given, step))
-    facts = {"rows": len(given.codes), "trained": {**found.facts(), "before": _before(photos)}}
+    made = learner.made(found.chosen)
+    facts = {"rows": learner.rows, "trained": {**found.facts(), "before": _before(photos, found.source)}}
     reducing.apply(store, made, facts)
     store.refresh()
     return replace(found, applied=True, seconds=_since(started))
@@ -152,6 +159,16 @@ class _Trainer:
             seed=seed,
         )
 
+    def made(self, chosen: Candidate) -> Head:
+        """The head that learned from everything."""
+        self.step("Learning from all")
+        return Head(self.dims, **chosen.recipe).learn(Scatter.of(self.given.vectors, self.given.codes))
+
+    @property
+    def rows(self) -> int:
+        """Pictures that it learned from."""
+        return len(self.given.codes)
+
     def _chosen(self, rows: Positions) -> tuple[Candidate, ...]:
         """Recipes tried within *rows*, the best first."""
         given, seed = self.given, self.seed
@@ -195,18 +212,39 @@ def _notes(chosen: Candidate, on_images: Trial, on_classes: Trial | None) -> lis
     return notes
 
 
-def _all(given: Examples, step: Callable[[str], None]) -> Scatter:
-    step("Learning from all")
-    return Scatter.of(given.vectors, given.codes)
+def _learner(
+    store: Store,
+    source: str | None,
+    *,
+    dims: int | None,
+    known_only: bool,
+    seed: int,
+    progress: Callable[[Progress], None] | None,
+) -> _Trainer | Learner:
+    """What learns from labels or, where they are too few and nobody asked for them, from judgements."""
+    if source not in (None, LABELS, JUDGEMENTS):
+        raise InputError(f"a head learns from {LABELS} or {JUDGEMENTS}, not from {source!r}.")
+    if source != JUDGEMENTS:
+        step = _Steps(progress, _STEPS + recipes.count())
+        try:
+            step("Reading")
+            return _Trainer(examples.drawn(store, seed), dims, known_only, seed, step)
+        except InputError:
+            if source == LABELS or not store.judgements():
+                raise
+    return Learner(store, dims, seed, _Steps(progress, STEPS))
 
 
-def _before(photos: Collection) -> str | None:
-    """What the collection was reduced by before it had a head."""
+def _before(photos: Collection, source: str) -> str | None:
+    """What the collection was reduced by before it had a head, or before it had one that learned from judgements."""
     says = photos.store.settings().get("reduce")
-    if says is not None and says["spec"].partition(":")[0] == Head.name:
-        before = says.get("trained", {}).get("before")
-        return None if before is None else str(before)
-    return photos.reduce
+    if says is None or says["spec"].partition(":")[0] != Head.name:
+        return photos.reduce
+    trained = says.get("trained", {})
+    if (source, trained.get("source", LABELS)) == (JUDGEMENTS, LABELS):
+        return photos.reduce
+    before = trained.get("before")
+    return None if before is None or (source == LABELS and before.partition(":")[0] == Head.name) else str(before)
 
 
 def _since(started: float) -> float:
@@ -216,10 +254,10 @@ def _since(started: float) -> float:
 class _Steps:
     """Counts what is done and tells it."""
 
-    def __init__(self, progress: Callable[[Progress], None] | None) -> None:
-        self._progress, self._done = progress, -1
+    def __init__(self, progress: Callable[[Progress], None] | None, total: int) -> None:
+        self._progress, self._done, self._total = progress, -1, total
 
     def __call__(self, what: str) -> None:
         self._done += 1
         if self._progress is not None:
-            self._progress(Progress(self._done, _STEPS + recipes.count(), what))
+            self._progress(Progress(self._done, self._total, what))

@@ -93,6 +93,9 @@ class Training:
         notes: sentences on what was left out.
         seconds: it all took.
         seed: of every draw.
+        source: ``labels`` or ``judgements``; of the latter, ``labels`` counts groups of pictures that were judged to be
+            the same, and ``on_images`` questions that were held out.
+        judgements: it learned from.
     """
 
     name: str
@@ -111,6 +114,8 @@ class Training:
     notes: tuple[str, ...]
     seconds: float
     seed: int
+    source: str = "labels"
+    judgements: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain data."""
@@ -121,4 +126,5 @@ class Training:
         precision = {"images": [self.on_images.precision.before, self.on_images.precision.after]}
         if self.on_classes is not None:
             precision["classes"] = [self.on_classes.precision.before, self.on_classes.precision.after]
-        return {"recipe": dict(self.chosen.recipe), "measure": self.on_images.precision.name, "precision": precision}
+        made = {"recipe": dict(self.chosen.recipe), "source": self.source, "judgements": self.judgements}
+        return {**made, "measure": self.on_images.precision.name, "precision": precision}

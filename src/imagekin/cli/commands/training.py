@@ -22,6 +22,9 @@ def command() -> None:
 @command.command("head")
 @click.option("--dims", type=click.IntRange(1), metavar="N", help="Numbers that are left of a vector. [512, or all]")
 @click.option("--known-only", is_flag=True, help="No new classes will come: never mind how it does on those.")
+@click.option(
+    "--from", "source", type=click.Choice(["labels", "judgements"]), help="What to learn from.  [labels, if enough]"
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn at random.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would gain.")
 @click.option("--undo", is_flag=True, help="Take the head away, and search as before it.")
@@ -33,8 +36,9 @@ def head(settings: Settings, /, dry_run: bool, undo: bool, full: bool, **how: An
     """Learn a head from the stored vectors and their labels, and search by it if it is better. Reads no picture.
 
     What it gains is measured on pictures and on classes that it did not learn from. Otherwise nothing is changed.
+    Without labels it learns from judgements: what you said on the page is right, and what is wrong.
     """
-    if undo and (dry_run or full or how["dims"] is not None or how["known_only"]):
+    if undo and (dry_run or full or how["dims"] is not None or how["known_only"] or how["source"]):
         raise click.UsageError("--undo takes a head away and goes with no other option.")
     from imagekin import train
 

@@ -19,6 +19,7 @@ from imagekin.server.problems import Problem
 from imagekin.server.routes import PROBLEMS
 from imagekin.server.search_shapes import Search
 from imagekin.server.searches import Found, Mix
+from imagekin.verification import matching
 
 MOST: Final = 20_000
 """Hits that a request may ask for, those that it leaves out and those of all its queries among them."""
@@ -46,11 +47,14 @@ async def search(request: Request, collection: str) -> Response:
     wish = await served.reading.run(_wish, served, wanted)
     found = await _found(served, wanted, wish, pictures)
     timing = ", ".join(f"{stage};dur={seconds * 1e3:.2f}" for stage, seconds in found.seconds.items())
-    return told(await served.searches.comparing.within(_told, found, served.name), {"Server-Timing": timing})
+    alone = not (wanted.text or wanted.weights or wanted.plus or wanted.minus)
+    return told(await served.searches.comparing.within(_told, found, served, alone), {"Server-Timing": timing})
 
 
-def _told(found: Found, name: str) -> bytes:
-    return joined("results", hits(found.hits, name), seconds=found.seconds)
+def _told(found: Found, served: Served, alone: bool) -> bytes:
+    """The answer; *alone*: each query is one picture, so that a distance may say how sure a match is."""
+    sure = matching.matches(served.collection.store, found.hits) if alone else None
+    return joined("results", hits(found.hits, served.name, sure), seconds=found.seconds)
 
 
 async def _found(served: Served, wanted: Search, wish: Wish, pictures: list[bytes]) -> Found:

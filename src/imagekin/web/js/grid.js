@@ -4,7 +4,8 @@
 //   grid.show(new Listing(items));
 //
 // Options: `link(item)` the address that a click leads to; `badge(item)` a node for the caption; `lit(id)` whether a
-// picture is marked; `actions` a list of { sign, label, key, run(item) } besides select and look; `target` rows' height.
+// picture is marked; `actions` a list of { sign, label, key, run(item) } besides select and look; `keys` what further keys do with a
+// picture; `target` rows' height.
 import { button, h } from "./dom.js";
 import { Hand } from "./hand.js";
 import { clamped, rowAt, rows } from "./layout.js";
@@ -213,6 +214,11 @@ export class Grid extends EventTarget {
   /** Bring marks up to date: what is selected, what is lit, where keys go. */
   mark() {
     for (const element of this.#mounted.values()) for (const each of element.children) each.tile.mark();
+  }
+
+  /** Say anew what is said of the pictures that are shown. */
+  say() {
+    for (const element of this.#mounted.values()) for (const each of element.children) each.tile.say();
   }
 
   /** A button that looks at a picture closely. */

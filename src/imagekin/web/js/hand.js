@@ -154,9 +154,9 @@ export class Hand {
     if (event.key === " ") this.toggle(grid.active);
     else if (event.key === "o" && item) grid.context.open(item.id);
     else {
-      const action = grid.actions.find(({ key }) => key === event.key);
-      if (!action || !item) return false;
-      action.run(item);
+      const run = grid.keys?.[event.key] ?? grid.actions.find(({ key }) => key === event.key)?.run;
+      if (!run || !item) return false;
+      run(item);
     }
     return true;
   }

@@ -45,7 +45,7 @@ export class Jobs extends EventTarget {
 
 /** A job in few words. */
 export function summary({ kind = "index", progress }) {
-  const names = { index: "Indexing", map: "Making the map", duplicates: "Looking for duplicates", act: "Working" };
+  const names = { index: "Indexing", map: "Making the map", duplicates: "Looking for duplicates", act: "Working", learn: "Learning" };
   const done = progress?.total ? ` ${whole(progress.done)} of ${whole(progress.total)}` : progress?.done ? ` ${count(progress.done, "file")}` : "";
   return `${names[kind] ?? "Working"}${done}…`;
 }

@@ -11,6 +11,7 @@ const ALL = [
   ["Space", "Select the picture; with Shift and arrows several, Ctrl A all that are loaded"],
   ["o", "Look at the picture; beside the query where there is one"],
   ["+ and −", "Search for more like it, or less"],
+  ["y and n", "This picture that was found is right, or wrong"],
   ["h", "Where query and picture agree, while looking"],
   ["l and s", "On the map: the lasso; select all that is seen"],
   ["a and r", "Accept or refuse a picture that is proposed for a tag"],

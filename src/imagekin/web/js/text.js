@@ -33,6 +33,11 @@ export function percent(share) {
   return `${(100 * share).toFixed(1)} %`;
 }
 
+/** A probability, without more digits than it is worth; never quite nothing, never quite certain. */
+export function sure(share) {
+  return share > 0.995 ? "> 99 %" : share < 0.005 ? "< 1 %" : `${Math.round(100 * share)} %`;
+}
+
 export function bytes(size) {
   const steps = ["bytes", "kB", "MB", "GB", "TB"];
   const step = size < 1000 ? 0 : Math.min(Math.floor(Math.log10(size) / 3), steps.length - 1);
@@ -50,7 +55,8 @@ export function lasting(seconds) {
 
 /** What a picture is called where it cannot be seen: name, label, tags, similarity. */
 export function told(item) {
-  const near = item.similarity === undefined ? "" : `, ${percent(item.similarity)} similar`;
+  const match = item.match === undefined ? "" : `, ${sure(item.match)} match`;
+  const near = item.similarity === undefined ? "" : `${match}, ${percent(item.similarity)} similar`;
   const tags = item.tags?.length ? `, tagged ${item.tags.map(shown).join(", ")}` : "";
   return `${shown(item.name)}${item.label ? `, ${shown(item.label)}` : ""}${tags}${near}`;
 }

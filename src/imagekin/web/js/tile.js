@@ -1,9 +1,16 @@
 // One picture of a grid: made once and used again for others as the page scrolls.
 import { thumbnail } from "./api.js";
 import { fill, h } from "./dom.js";
-import { brief, percent, shown, told } from "./text.js";
+import { brief, percent, shown, sure, told } from "./text.js";
 
 const COARSE = matchMedia("(pointer: coarse)");
+
+/** How near a picture is: how sure it is the same, where the collection is calibrated, or else how similar. */
+function nearness({ similarity, match }) {
+  if (similarity === undefined) return null;
+  if (match === undefined) return h("b", {}, percent(similarity));
+  return h("b", { title: `${percent(similarity)} similar` }, `${sure(match)} match`);
+}
 
 export class Tile {
   index = -1;
@@ -55,12 +62,17 @@ export class Tile {
   }
 
   #caption(item) {
-    const near = item.similarity === undefined ? null : h("b", {}, percent(item.similarity));
+    const near = nearness(item);
     const label = item.label ? h("span", { class: "label" }, shown(item.label)) : null;
     const tags = item.tags?.length ? h("span", { class: "label" }, item.tags.map((tag) => `#${shown(tag)}`).join(" ")) : null;
     const badge = this.grid.badge?.(item) ?? null;
     fill(this.says, h("div", {}, near, label, tags, badge), h("bdi", { class: "path" }, brief(item.path)));
     if (COARSE.matches) this.says.append(this.grid.lens(item));
+  }
+
+  /** Say anew what is said of the picture, which has changed. */
+  say() {
+    if (this.item) this.#caption(this.item);
   }
 
   /** Whether it is selected, and whether it is where keys go. */

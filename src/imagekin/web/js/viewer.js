@@ -3,7 +3,7 @@ import { ask, thumbnail } from "./api.js";
 import { Comparison } from "./compare.js";
 import { button, fill, h, icon } from "./dom.js";
 import { fitted } from "./heat.js";
-import { bytes, day, percent, shown, whole } from "./text.js";
+import { bytes, day, percent, shown, sure, whole } from "./text.js";
 
 export class Viewer {
   #id = null;
@@ -92,9 +92,9 @@ export class Viewer {
   }
 
   #about(item) {
-    const near = this.context.shell.view?.similarity?.(item.id);
+    const { similarity: near, match } = this.context.shell.view?.found?.(item.id) ?? {};
     const rows = [
-      ["Similarity", near === undefined ? "" : percent(near)], ["Label", item.label], ["Path", item.path],
+      ["Match", match === undefined ? "" : `${sure(match)} sure to show the same`], ["Similarity", near === undefined ? "" : percent(near)], ["Label", item.label], ["Path", item.path],
       ["Size", `${whole(item.width)} × ${whole(item.height)}, ${bytes(item.size)}`], ["Changed", day(item.mtime)],
       ...Object.entries(item.metadata ?? {}), ["State", item.missing ? "missing: its drive or folder is absent" : ""],
     ].filter(([, value]) => value !== "" && value !== null && value !== undefined);

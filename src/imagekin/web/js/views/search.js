@@ -4,6 +4,7 @@ import { asks, pages } from "../asking.js";
 import { button, fill, h } from "../dom.js";
 import { Filters } from "../filters.js";
 import { Grid } from "../grid.js";
+import { Judging } from "../judging.js";
 import { Query } from "../query.js";
 import { shuffled } from "../shuffle.js";
 import { Pages } from "../sources.js";
@@ -31,9 +32,9 @@ export function neighbour(id, step) {
   return view.grid.neighbour(id, step);
 }
 
-/** The similarity of a picture that was found. */
-export function similarity(id) {
-  return view.grid.source.items?.find((item) => item.id === id)?.similarity;
+/** What a search says of a picture that was found. */
+export function found(id) {
+  return view.grid.source.items?.find((item) => item.id === id);
 }
 
 class Search {
@@ -48,14 +49,16 @@ class Search {
     this.line = h("p", { class: "found soft", role: "status" });
     this.trouble = h("div", { class: "trouble", role: "alert", hidden: true });
     this.blank = h("div", { class: "blank", hidden: true });
-    root.append(this.filters.line, this.filters.panel, this.line, this.trouble, this.blank);
+    this.judging = new Judging(context, () => this.grid.say());
+    root.append(this.filters.line, this.filters.panel, this.line, this.judging.line, this.trouble, this.blank);
     this.grid = new Grid(root, {
-      context, label: "Pictures found, nearest first", caption: 44,
+      context, label: "Pictures found, nearest first", caption: 44, badge: (item) => this.judging.badge(item),
       link: (item) => written({ view: "search", collection: context.state.now.collection, id: item.id, ...filtered(context.state.now) }),
       actions: [
         { sign: "plus", label: "More like", key: "+", run: ({ id }) => context.like(id) },
         { sign: "minus", label: "Less like", key: "-", run: ({ id }) => context.unlike(id) },
       ],
+      keys: { y: ({ id }) => this.judging.answer(id, true), n: ({ id }) => this.judging.answer(id, false) },
     });
     context.events.addEventListener("changed", () => this.#anew());
     context.jobs.addEventListener("change", () => this.#first());
@@ -75,6 +78,7 @@ class Search {
     this.#key = key;
     this.filters.show(now);
     const picture = this.query.show(now, asks(now)).catch((error) => this.#fail(error, key));
+    this.judging.show(now, asks(now)).catch(this.context.fail);
     const source = this.#source(now, key);
     const { is, top } = this.context.state.returned;
     this.#tell(source, now, key);
