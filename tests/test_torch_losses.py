@@ -156,7 +156,7 @@ def test_what_a_torch_loss_makes_smaller_brings_classes_together(torch: Any, nam
         steps.step()
     # a classifier minds lengths too, and need not turn vectors of one class towards each other
     assert name == "softmax" or apart() > before + 0.05
-    assert float(module(rows, labels).detach()) < first - 0.1
+    assert float(module(rows, labels).detach()) < 0.9 * first
     assert losses.LOSSES[name].by_pairs == (not list(module.parameters()))
 
 

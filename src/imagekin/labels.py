@@ -13,6 +13,9 @@ from imagekin.errors import InputError
 
 _NUMBER: Final = re.compile(r"-?(?:(?:0|[1-9][0-9]{0,30})(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _CODE: Final = re.compile(r"0[0-9]+")
+FORGED: Final = ", forged"
+"""Behind the name of a class: imitations of it, a class of their own that stays beside it."""
+
 MAX_ROWS: Final = 20_000_000
 _NOTHING: Final[tuple[str | None, dict[str, Any]]] = (None, {})
 

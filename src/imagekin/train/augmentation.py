@@ -22,6 +22,12 @@ _LIGHT: Final = 0.4
 
 _GREY: Final = 0.1
 
+_TURN: Final = math.radians(7)
+_SCALED: Final = 0.08
+_MOVED: Final = 0.04
+_EDGE: Final = 0.25
+"""Share of the longer side by which a picture's edges are carried on before it is moved."""
+
 
 def varied(image: Image.Image, recipe: Recipe, augment: str, random: np.random.Generator) -> NDArray[Any]:
     """A picture as the network may see it this time: ``(height, width, 3)`` of ``recipe.dtype``.
@@ -36,6 +42,8 @@ def varied(image: Image.Image, recipe: Recipe, augment: str, random: np.random.G
     shown = image
     if augment == "colour":
         shown = _lit(shown, draws)
+    if augment == "shift":
+        shown = _shifted(shown, draws)
     pixels = _cut(shown, recipe, random) if augment in ("crop", "colour") else recipe.apply(shown)
     mirrored = augment != "none" and draws[0] < 0.5
     return np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels
@@ -57,6 +65,20 @@ def _cut(image: Image.Image, recipe: Recipe, random: np.random.Generator) -> NDA
     box = left, top, min(left + across, width), min(top + down, height)
     resized = image.resize((recipe.width, recipe.height), RESAMPLE[recipe.resample], box=box)
     return np.asarray(resized).astype(recipe.dtype, copy=False)
+
+
+def _shifted(image: Image.Image, draws: NDArray[np.float64]) -> Image.Image:
+    """Turned and scaled around its middle and moved, edges carried on; all within a few per cent."""
+    turn, scale, across, down = (2 * draws[4:] - 1) * (_TURN, _SCALED, _MOVED, _MOVED)
+    width, height = image.size
+    cos, sin = math.cos(turn) * (1 + scale), math.sin(turn) * (1 + scale)
+    x, y = width / 2, height / 2
+    left, top = x - cos * (x + across * width) - sin * (y + down * height), y + sin * x - cos * (y + down * height)
+    top += sin * across * width
+    edge = max(1, round(_EDGE * max(image.size)))
+    wide = Image.fromarray(np.pad(np.asarray(image), ((edge, edge), (edge, edge), (0, 0)), mode="edge"))
+    moved = (cos, sin, left + edge, -sin, cos, top + edge)
+    return wide.transform(image.size, Image.Transform.AFFINE, moved, resample=Image.Resampling.BILINEAR)
 
 
 def _lit(image: Image.Image, draws: NDArray[np.float64]) -> Image.Image:

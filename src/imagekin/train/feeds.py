@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 CACHE: Final = 3 << 30
 """Bytes that what is computed once may take."""
 
-VIEWS: Final = {"none": 1, "flip": 2, "crop": 6, "colour": 6}
-"""Views of a picture that are kept, by the way it is varied: as it is, mirrored, and four at random."""
+VIEWS: Final = {"none": 1, "flip": 2, "crop": 6, "shift": 16, "colour": 6}
+"""Views of a picture that are kept, by the way it is varied: as it is, mirrored, and others at random."""
 
 
 def feed(network: Network, learn: Pictures, check: Pictures, plan: Plan, step: Step | None = None) -> Feed:

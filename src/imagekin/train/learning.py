@@ -7,7 +7,7 @@ import importlib.util
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -113,6 +113,7 @@ class _Parts:
     learn: Pictures
     check: Pictures
     test: Pictures
+    every: Pictures
 
     @classmethod
     def of(cls, given: Pictures, held: float, seed: int, new_classes: bool) -> _Parts:
@@ -125,7 +126,7 @@ class _Parts:
                     f"of the {len(rest):,} pictures that are held out, those {what} have no two classes with two "
                     "pictures; give more pictures of each class, or hold out more of them (held)."
                 )
-        return cls(learning.compact(), check, test)
+        return cls(learning.compact(), check, test, given.compact())
 
 
 def _able(part: Pictures) -> bool:
@@ -136,31 +137,52 @@ def _able(part: Pictures) -> bool:
 def _learned(
     run: Run, parts: _Parts, made: Network, plan: Plan, how: tuple[bool, Step | None, Watch | None]
 ) -> Learned:
-    from imagekin.train import feeds, loop
+    from imagekin.train import feeds, loop, projection
 
     started = time.perf_counter()
     resume, step, watch = how
     stages = made.unfreeze(plan.unfreeze)
+    first = {name: tensor.clone() for name, tensor in made.module.state_dict().items()} if plan.refit else {}
     fed = feeds.feed(made, parts.learn, parts.check, plan, step)
     test = fed.plain(parts.test)
     objective = objective_of(plan, made.dim, len(parts.learn.labels))
-    before = loop.features(fed.module, test.batches())
+    with projection.bare(fed.module):
+        before = loop.features(fed.module, test.batches())
+    projection.start(fed)
     run.write(
         state=runs.RUNNING,
         stages=list(stages),
         how=fed.how,
-        k=trials.depth(fed.check.pictures.codes),
+        k=trials.depth(fed.check.pictures.codes, plan.neighbours),
         versions=_versions(),
     )
     spent = time.perf_counter() - started
     history = loop.fit(made, objective, fed, run=run, resume=resume, spent=spent, watch=watch)
-    trial = _tried(test, (before, loop.features(fed.module, test.batches())), len(fed.learn), plan.seed)
+    trial = _tried(test, (before, loop.features(fed.module, test.batches())), len(fed.learn), plan)
+    notes = [*parts.learn.notes, f"Learned: {', '.join(stages)}; {fed.how}."]
+    if plan.refit:
+        made.module.load_state_dict(first)
+        notes.append(_refitted(made, parts, plan, history, (step, watch)))
     _export(run, made)
     seconds = history[-1].seconds + time.perf_counter() - started - spent if resume else time.perf_counter() - started
     run.write(state=runs.DONE, figures=asdict(trial), seconds=seconds)
     run.tell(history)
-    notes = (*parts.learn.notes, f"Learned: {', '.join(stages)}; {fed.how}.")
-    return Learned(run, trial, history, (*parts.learn.skipped, *fed.skipped), notes)
+    return Learned(run, trial, history, (*parts.learn.skipped, *fed.skipped), tuple(notes))
+
+
+def _refitted(
+    made: Network, parts: _Parts, plan: Plan, history: History, watch: tuple[Step | None, Watch | None]
+) -> str:
+    """Let the network, as it was at first, learn from all pictures in as many epochs as were best; says so."""
+    from imagekin.train import feeds, loop, projection
+
+    best = max(epoch.number for epoch in history if epoch.best)
+    few = replace(plan, epochs=max(1, best), patience=max(1, best), minutes=None)
+    fed = feeds.feed(made, parts.every, parts.check, few, watch[0])
+    projection.start(fed)
+    if best:
+        loop.fit(made, objective_of(plan, made.dim, len(parts.every.labels)), fed)
+    return f"The model then learned from all {len(fed.learn):,} pictures in {best} epochs; the figures are of before."
 
 
 def objective_of(plan: Plan, dim: int, classes: int) -> Any:
@@ -171,11 +193,14 @@ def objective_of(plan: Plan, dim: int, classes: int) -> Any:
         return losses.objective(plan.loss, dim, classes, **plan.options)
 
 
-def _tried(test: Plain, both: tuple[Any, Any], learned: int, seed: int) -> Trial:
+def _tried(test: Plain, both: tuple[Any, Any], learned: int, plan: Plan) -> Trial:
     """What the training added, on pictures that had no part in it."""
     codes = test.pictures.codes
-    first, second = (splits.asked(labelled.of_vectors(vectors, codes), trials.QUERIES, seed=seed) for vectors in both)
-    return trials.compared(first, second, learned=learned, k=trials.depth(codes), seed=seed)
+    first, second = (
+        splits.asked(labelled.of_vectors(vectors, codes), trials.QUERIES, seed=plan.seed) for vectors in both
+    )
+    k = trials.depth(codes, plan.neighbours)
+    return trials.compared(first, second, learned=learned, k=k, seed=plan.seed)
 
 
 def _export(run: Run, made: Any) -> None:

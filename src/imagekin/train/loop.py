@@ -109,12 +109,12 @@ class _Fit:
         self.watch: Watch = watch or (lambda _: None)
         self.device = torch_device(self.plan)
         self.objective = objective.to(self.device)
-        self.order = optimizing.order(self.plan, feed.learn.codes)
+        self.order = optimizing.order(self.plan, feed.learn)
         self.count = len(optimizing.parted(self.order(1), self.plan.batch))
         self.optimizer = optimizing.optimizer(network, self.objective, self.plan)
         self.at_once = self.plan.batch
         self.codes = feed.check.pictures.codes
-        self.k = depth(self.codes)
+        self.k = depth(self.codes, self.plan.neighbours)
         self.history: History = ()
         self.best: dict[str, Any] = {}
         self.before = 0.0

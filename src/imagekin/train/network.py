@@ -19,7 +19,7 @@ from imagekin.embed.base import Recipe
 from imagekin.embed.onnx_about import ABOUT
 from imagekin.errors import InputError, ModelError
 from imagekin.replacement import failures, replace
-from imagekin.train import lite
+from imagekin.train import lite, projection
 from imagekin.train.runs import Run, is_run
 
 torch: Any = importlib.import_module("torch")
@@ -121,7 +121,8 @@ def network(spec: str, *, seed: int = 0, trust: bool = False) -> Network:
 
     Args:
         spec: ``efficientnet-lite0`` (or 1, 2); ``timm:NAME`` or ``torchvision:NAME`` with ``weights``, ``size``,
-            ``pooling`` and ``trust`` in brackets as those models have them; ``cnn(fc2=128, side=28, channels=1)``;
+            ``pooling`` and ``trust`` in brackets as those models have them, and ``dims`` for a layer of so many numbers
+            behind the last map of these (see ``projection``); ``cnn(fc2=128, side=28, channels=1)``;
             or the folder of an earlier run, whose weights it goes on from.
         seed: of random weights.
         trust: weights that are published as a pickle only may be read (by ``weights_only``).
@@ -133,6 +134,7 @@ def network(spec: str, *, seed: int = 0, trust: bool = False) -> Network:
         ModelError: its weights cannot be had.
     """
     name, options = embed.parse(spec)
+    dims = options.pop("dims", None)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if is_run(name):
@@ -140,6 +142,7 @@ def network(spec: str, *, seed: int = 0, trust: bool = False) -> Network:
         if trust and name.partition(":")[0] in _LIBRARIES:
             options["trust"] = True
         source, pretrained = _made(name, options, filled=True)
+        source = source if dims is None else projection.projected(source, dims, name)
     return of(source, spec, pretrained=pretrained)
 
 
@@ -191,7 +194,9 @@ def _again(run: Run) -> Network:
     from imagekin.embed import torch_weights
 
     name, options = embed.parse(run.facts["model"])
+    dims = options.pop("dims", None)
     source, _ = _made(name, options, filled=False)
+    source = source if dims is None else projection.projected(source, dims, name)
     torch_weights.fill(source.module, torch_weights.read(run.weights, trust=False), str(run.folder))
     return of(source, run.facts["model"], pretrained=True)
 
@@ -204,6 +209,9 @@ def _check(name: str, options: Mapping[str, Any], known: tuple[str, ...]) -> Non
 
 def stages(module: Any) -> Stages:
     """A network's parameters from input to output, as timm groups them or else by the network's own parts."""
+    if isinstance(module, projection.Projected):
+        layer = [("projection", list(module.layer.parameters()))]
+        return [*stages(module.trunk.network), *layer]
     inner = module.module if isinstance(module, torch_network.Features) else module
     prefix = "module." if inner is not module else ""
     named = dict(module.named_parameters())

@@ -10,15 +10,19 @@ import numpy as np
 from imagekin.evaluation.gallery import Positions
 from imagekin.train import sampling
 from imagekin.train.network import Network
+from imagekin.train.pictures import Pictures
 from imagekin.train.plan import Plan
 
 torch: Any = importlib.import_module("torch")
 
 
-def order(plan: Plan, codes: Positions) -> sampling.Order:
+def order(plan: Plan, pictures: Pictures) -> sampling.Order:
     """Which rows each epoch shows."""
+    codes = pictures.codes
     if plan.order == "few":
-        return sampling.few_per_class(codes, classes=plan.classes, images=plan.images, seed=plan.seed)
+        return sampling.few_per_class(
+            codes, classes=plan.classes, images=plan.images, seed=plan.seed, together=pictures.families()
+        )
     if plan.order == "balanced":
         return sampling.balanced(codes, seed=plan.seed)
     return lambda epoch: np.random.default_rng([plan.seed, epoch]).permutation(len(codes))

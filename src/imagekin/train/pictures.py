@@ -62,6 +62,13 @@ class Pictures:
         there, codes = np.unique(self.codes, return_inverse=True)
         return replace(self, codes=codes.astype(np.int64), labels=tuple(self.labels[code] for code in there))
 
+    def families(self) -> Positions:
+        """``(n,)`` the same number for classes that stay together: a writer's signatures and imitations of them."""
+        names = [label.removesuffix(labels.FORGED) for label in self.labels]
+        of_label = np.unique(np.array(names, dtype=object).astype(str), return_inverse=True)[1]
+        found: Positions = of_label.reshape(-1)[self.codes].astype(np.int64)
+        return found
+
     def digest(self) -> str:
         """What tells these pictures and labels from others."""
         total = hashlib.sha256()
@@ -146,8 +153,9 @@ def _of_each_class(pictures: Pictures, share: float, random: np.random.Generator
 
 
 def _whole_classes(pictures: Pictures, share: float, random: np.random.Generator) -> Any:
-    able = random.permutation(pictures.classes())
-    return np.isin(pictures.codes, able[: max(FEWEST, round(share * len(able)))])
+    families = pictures.families()
+    able = random.permutation(np.unique(families))
+    return np.isin(families, able[: max(FEWEST, round(share * len(able)))])
 
 
 def _of(found: Sequence[tuple[str, str | None, int]], where: str) -> Pictures:

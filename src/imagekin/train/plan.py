@@ -14,6 +14,7 @@ AUGMENTS: Final[Mapping[str, str]] = {
     "none": "pictures as they are",
     "flip": "mirrored, half of them",
     "crop": "mirrored, and cut at random places and sizes",
+    "shift": "mirrored, and moved, turned and scaled a little: for what is centred, such as faces",
     "colour": "the same, in other light and colours",
 }
 """Ways to vary pictures while they are learned from, each with what the one before it does."""
@@ -49,6 +50,7 @@ class Plan:
             device.
         seed: of everything drawn at random.
         device: as PyTorch calls it; ``auto`` for a card of NVIDIA's if there is one.
+        refit: learn again at the end, from all pictures, for as many epochs as were best; what is told is of before.
         minutes: after which it comes to its end; None for no limit.
 
     Raises:
@@ -72,6 +74,7 @@ class Plan:
     numbers: str = "auto"
     seed: int = 0
     device: str = "auto"
+    refit: bool = False
     minutes: float | None = None
 
     def __post_init__(self) -> None:
@@ -80,6 +83,8 @@ class Plan:
         for name, known in (("augment", tuple(AUGMENTS)), ("order", ORDERS), ("numbers", FORMATS)):
             if getattr(self, name) not in known:
                 raise InputError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}.")
+        if not isinstance(self.refit, bool):
+            raise InputError(f"refit must be True or False, not {self.refit!r}.")
         if self.order == "few":
             object.__setattr__(self, "batch", self.classes * self.images)
         elif losses.LOSSES[self.loss].by_pairs:
@@ -99,6 +104,11 @@ class Plan:
             if not number or (value == 0 and name not in _SHARES):
                 least_of = "0 or more" if name in _SHARES else "above 0"
                 raise InputError(f"{name} must be a number {least_of}, not {value!r}.")
+
+    @property
+    def neighbours(self) -> int:
+        """That precision looks at, at most: more where a metric is learned, which soon has the nearest right."""
+        return 25 if self.order == "few" else 4
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""

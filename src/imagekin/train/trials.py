@@ -65,10 +65,10 @@ class Bench:
         return precision(data, self.k)
 
 
-def depth(codes: Positions) -> int:
-    """Neighbours that can be of a picture's class in half of all cases, at most `K`, at least 1."""
+def depth(codes: Positions, most: int = K) -> int:
+    """Neighbours that can be of a picture's class in half of all cases, at most *most*, at least 1."""
     others = np.bincount(codes)[codes] - 1
-    return int(min(K, max(1, np.median(others))))
+    return int(min(most, max(1, np.median(others))))
 
 
 def precision_of(vectors: Vectors, codes: Positions, k: int) -> float:

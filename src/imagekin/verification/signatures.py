@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from imagekin.errors import InputError
 from imagekin.files import Scan
+from imagekin.labels import FORGED
 from imagekin.verification.pairs import RANDOM
 
 SKILLED: Final = "skilled"
@@ -27,9 +28,6 @@ SKILLED: Final = "skilled"
 
 EACH: Final = 300
 """Pairs of each sort for each writer at most."""
-
-FORGED: Final = ", forged"
-"""Behind a writer's name: the label of imitations of that hand."""
 
 _GENUINE_FOLDERS: Final = frozenset({"genuine", "org", "original", "originals", "full_org", "real"})
 _FORGED_FOLDERS: Final = frozenset({"forg", "forged", "forgery", "forgeries", "full_forg", "fake", "skilled"})

@@ -86,5 +86,30 @@ def finetune(settings: Settings, /, folder: Path, **how: Any) -> int:
     )
 
 
+@command.command("metric")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--known-classes", is_flag=True, help="No new classes will come: hold pictures of each out instead.")
+@click.option("--dims", type=click.IntRange(2, 4096), metavar="N", help="Learn N numbers from all places of the map.")
+@click.option("--refit", is_flag=True, help="Learn from all pictures at the end, also from those held out.")
+@click.option("--margin", type=click.FloatRange(0), help="Of the loss, if it has one.")
+@click.option("--images", type=click.IntRange(2), metavar="K", help="Pictures of each class in a batch. [4]")
+@click.option("--classes", type=click.IntRange(2), metavar="P", help="Classes in a batch. [16, or all]")
+@click.option("--loss", metavar="NAME", help="triplet, contrastive, proxy-anchor, arcface, supcon. [multi-similarity]")
+@networks.trained
+@shared
+@click.pass_obj
+def metric(settings: Settings, /, folder: Path, **how: Any) -> int:
+    """Train a network so that pictures in FOLDER that belong together lie together; for classes that are yet to come.
+
+    Needs imagekin[torch]. Whole classes are held out, and what is gained is measured on those. The labels of
+    --label-from signatures are writers. As for finetune, each epoch is kept, and --resume goes on.
+    """
+    from imagekin import train
+
+    return networks.trained_by(
+        settings, lambda watch: train.metric(folder, watch=watch, **networks.plain(settings, how))
+    )
+
+
 def _by(before: str | None) -> str:
     return "as they are" if before is None else f"as {escape.terminal(before)} makes them"
