@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 HELD: Final = 0.3
 """Share of the pictures that is held out: one half to see when to stop, the other to tell what was gained."""
 
+_NEEDED: Final = ("torch", "timm", "safetensors")
+
 _FREE: Final = ("minutes", "device")
 """What may be another when a training is gone on with."""
 
@@ -237,7 +239,7 @@ def need() -> None:
     Raises:
         MissingPackageError: it is not; the message says what to install.
     """
-    for name in ("torch", "timm", "safetensors"):
+    for name in _NEEDED:
         if importlib.util.find_spec(name) is None:
             raise MissingPackageError(
                 f"training a network needs {name}, which is not installed; install it with: "
