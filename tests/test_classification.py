@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,15 @@ import imagekin
 from imagekin import classification
 from imagekin.classification import Classifier
 from imagekin.classification.evidence import METHODS, Neighbours, Prototypes
+from imagekin.classification.rehearsal import PARTS, Rehearsal
 from imagekin.collection import Collection
 from imagekin.errors import InputError, UnknownNameError
 from imagekin.evaluation.labelled import of_vectors
 from imagekin.metrics import logistic
 from imagekin.metrics.voting import support
+from imagekin.reduce.head import Head
+from imagekin.store.base import Batch
+from imagekin.testing.oracle import synthetic_put
 from tests.people import PEOPLE, PHOTOS, Run, opened, portrait, runner
 from tests.pictures import folder, picture
 
@@ -105,6 +110,49 @@ def test_many_items_are_what_each_is_alone(photos: Collection, people: Path, tmp
     assert [guess.likeliest for guess in found] == [guess.likeliest for guess in alone]
     np.testing.assert_allclose([each.confidence for each in found], [each.confidence for each in alone], atol=1e-4)
     assert classifier.classify(ids=[]) == []
+
+
+@pytest.mark.parametrize("reducer", ["head", "lda", "lda:11"])
+def test_what_learned_from_the_labels_does_not_vouch_for_them(photos: Collection, reducer: str) -> None:
+    random = np.random.default_rng(0)
+    labels = [f"p{number:02}" for number in random.permutation(np.repeat(np.arange(PEOPLE), PHOTOS))]
+    items = list(photos.items())
+    puts = [
+        synthetic_put(900 + at, photos.store.vectors([item.id])[1][0], label=label)
+        for at, (item, label) in enumerate(zip(items, labels, strict=True))
+    ]
+    photos.remove([item.id for item in items])
+    photos.store.write(Batch(puts=puts))
+    photos.reduce = reducer
+    rehearsal = Rehearsal.of(photos, 0)
+    by_heart = replace(rehearsal, reducer=None).evidence([Prototypes], 4, np.arange(len(items)))[0]
+    assert (by_heart.classes == rehearsal.data.codes).mean() > 0.9
+    classifier = Classifier.learn(photos, k=4)
+    assert classifier.trial.accuracy < 0.4  # they were drawn at random, and say nothing
+    assert classifier.trial.low <= classifier.trial.accuracy <= classifier.trial.high
+    alone = classifier.classify(ids=[item.id for item in photos.items()])
+    right = [guess.likeliest == item.label for guess, item in zip(alone, photos.items(), strict=True)]
+    assert np.mean(right) == pytest.approx(classifier.trial.accuracy)
+    assert len(classification.doubts(photos, k=4).labels) > 0.6 * len(items)
+
+
+def test_parts_are_asked_by_what_the_others_taught(photos: Collection) -> None:
+    photos.reduce = "head"
+    rehearsal = Rehearsal.of(photos, 3)
+    rows = np.arange(len(photos))[::-2]
+    known = rehearsal.evidence([Neighbours], 4, rows)[0]
+    strange = rehearsal.evidence([Neighbours], 4, rows, strange=True)[0]
+    assert (strange.classes != rehearsal.data.codes[rows]).all()
+    for found, groups in ((known, np.arange(len(photos))), (strange, rehearsal.data.codes)):
+        part = np.array_split(np.random.default_rng(3).permutation(np.unique(groups)), PARTS)[1]
+        apart = np.isin(groups, part)
+        head = Head().fit(rehearsal.whole[~apart], rehearsal.data.codes[~apart])
+        data = replace(rehearsal.data, vectors=head.transform(rehearsal.whole))
+        mine = np.flatnonzero(apart[rows])
+        one = rows[mine[:1]]
+        want = Neighbours(data, 4).of(data.vectors[one], rows=one, strange=found is strange)
+        assert found.classes[mine[0]] == want.classes[0]
+        np.testing.assert_allclose(found.features[mine[0]], want.features[0], atol=1e-4)
 
 
 def test_a_wrong_label_is_doubted_and_a_stranger_is_an_outlier(

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagekin.classification.evidence import METHODS, Evidence, Method, Numbers, Whole, named
+from imagekin.classification.rehearsal import Rehearsal
 from imagekin.errors import InputError
-from imagekin.evaluation import labelled
 from imagekin.evaluation.labelled import Labelled
 from imagekin.metrics import class_bootstrap, logistic
 
@@ -95,8 +95,10 @@ class Classifier:
         trial: how it does.
     """
 
-    def __init__(self, photos: Collection, method: Method, usual: Numbers, rule: _Rule, trial: Trial) -> None:
-        self._photos, self._method, self._usual, self._rule = photos, method, usual, rule
+    def __init__(
+        self, photos: Collection, rehearsal: Rehearsal, method: Method, *, usual: Numbers, rule: _Rule, trial: Trial
+    ) -> None:
+        self._photos, self._rehearsal, self._method, self._usual, self._rule = photos, rehearsal, method, usual, rule
         self.labels, self.trial = method.data.labels, trial
 
     @classmethod
@@ -124,30 +126,31 @@ class Classifier:
             InputError: no labels, fewer than three classes of two pictures, or a share that is none.
         """
         _check(k, {"error": error, "unknown": unknown})
-        data = of_collection(photos)
+        rehearsal = Rehearsal.of(photos, seed)
+        data = rehearsal.data
         rows = _tried(data, seed)
         kinds = [*METHODS.values()] if method == "auto" else [named(method)]
-        made = [kind(data, k) for kind in kinds]
-        known = [evidence(each, rows) for each in made]
+        known = rehearsal.evidence(kinds, k, rows)
         right = [found.classes == data.codes[rows] for found in known]
         best = int(np.argmax([flags.mean() for flags in right]))
         usual = _usual(known[best], data.codes[rows], right[best], len(data.labels))
-        strange = evidence(made[best], rows, strange=True).beside(usual)
+        strange = rehearsal.evidence([kinds[best]], k, rows, strange=True)[0].beside(usual)
         cases = _Cases.of(known[best].beside(usual), strange, data.codes[rows], right[best], unknown)
-        accuracies = {each.name: float(flags.mean()) for each, flags in zip(made, right, strict=True)}
+        accuracies = {each.name: float(flags.mean()) for each, flags in zip(kinds, right, strict=True)}
         low, high = class_bootstrap(*_by_class(right[best], data.codes[rows]), seed=seed)
         trial = replace(
-            _judged(cases, error, seed), method=made[best].name, tried=len(rows), accuracies=accuracies,
-            accuracy=accuracies[made[best].name], low=float(low), high=float(high),
+            _judged(cases, error, seed), method=kinds[best].name, tried=len(rows), accuracies=accuracies,
+            accuracy=accuracies[kinds[best].name], low=float(low), high=float(high),
         )  # fmt: skip
-        return cls(photos, made[best], usual, _ruled(cases, error), trial)
+        return cls(photos, rehearsal, kinds[best](data, k), usual=usual, rule=_ruled(cases, error), trial=trial)
 
     def classify(self, pictures: Sequence[Any] = (), *, ids: Sequence[int] = ()) -> list[Guess]:
         """What pictures are.
 
         Args:
             pictures: as for ``Collection.search``.
-            ids: items of the collection, after them; their own labels do not count.
+            ids: items of the collection, after them; their own labels do not count, neither as a neighbour's nor in
+                what a head learned.
 
         Raises:
             ImageError: a picture cannot be read.
@@ -165,19 +168,22 @@ class Classifier:
         self._photos.get(ids)
         numbers = np.array(ids, np.int64)
         rows = np.minimum(np.searchsorted(data.ids, numbers), len(data.ids) - 1)
+        own = data.ids[rows] == numbers
         found: dict[int, Guess] = {}
-        for own in (True, False):  # those with a label apart, as their own does not count
-            places = np.flatnonzero((data.ids[rows] == numbers) == own)
-            for some in (places[at : at + _PAGE] for at in range(0, len(places), _PAGE)):
-                vectors = store.compared(store.vectors(numbers[some].tolist())[1])
-                guesses = self._guesses(self._method.of(vectors, rows=rows[some] if own else None))
-                found.update(zip(some.tolist(), guesses, strict=True))
+        if own.any():
+            guesses = self._guesses(self._rehearsal.evidence([type(self._method)], self._method.k, rows[own])[0])
+            found.update(zip(np.flatnonzero(own).tolist(), guesses, strict=True))
+        others = np.flatnonzero(~own)
+        for some in (others[at : at + _PAGE] for at in range(0, len(others), _PAGE)):
+            vectors = store.compared(store.vectors(numbers[some].tolist())[1])
+            found.update(zip(some.tolist(), self._guesses(self._method.of(vectors)), strict=True))
         return [found[place] for place in range(len(ids))]
 
     def evidence(self) -> tuple[Labelled, Evidence, Numbers]:
         """The labelled pictures, what speaks for which class of each without itself, and how sure that is."""
         data = self._method.data
-        found = evidence(self._method, np.arange(len(data.ids))).beside(self._usual)
+        every = np.arange(len(data.ids))
+        found = self._rehearsal.evidence([type(self._method)], self._method.k, every)[0].beside(self._usual)
         return data, found, self._rule.confidence(found.features)
 
     def _guesses(self, found: Evidence) -> list[Guess]:
@@ -216,29 +222,6 @@ class _Cases:
             self, features=self.features[flags], right=self.right[flags], strange=self.strange[flags],
             weights=self.weights[flags], codes=self.codes[flags],
         )  # fmt: skip
-
-
-def of_collection(photos: Collection) -> Labelled:
-    """A collection's labelled pictures, as its searches compare them."""
-    data = labelled.of_collection(photos)
-    if int((np.bincount(data.codes) >= 2).sum()) < 3:
-        raise InputError(
-            f"{data.name} has {len(data.labels):,} classes, of which fewer than 3 have two pictures or more; to tell "
-            "what is of no known class takes three."
-        )
-    seen = photos.store.compared(data.vectors.astype(np.float32))
-    return replace(data, vectors=seen)
-
-
-def evidence(method: Method, rows: Whole, *, strange: bool = False) -> Evidence:
-    """What speaks for which class of labelled pictures, each left out in turn."""
-    vectors = method.data.vectors
-    parts = []
-    for at in range(0, len(rows), _PAGE):
-        some = rows[at : at + _PAGE]
-        parts.append(method.of(np.ascontiguousarray(vectors[some], np.float32), rows=some, strange=strange))
-    names = ("classes", "features", "spread", "own")
-    return Evidence(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def _check(k: Any, shares: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -87,17 +88,25 @@ def _reduced(data: Labelled, photos: Collection) -> tuple[Labelled, Reducer | No
     return (data, reducer, says) if reducer.needs_labels else (_by(reducer, data, None), None, {})
 
 
+def pupil(says: Mapping[str, Any] | None) -> Reducer | None:
+    """The reducer that learned from a collection's labels, unfitted, by its setting ``reduce``; None if none did."""
+    reducer = None if says is None else reduce.create(says["spec"])
+    if says is None or reducer is None or not reducer.needs_labels or _trained(says).get("source") == "judgements":
+        return None
+    return reducer.set_params(**_recipe(says))
+
+
 def _note(says: dict[str, Any]) -> str:
     return f"The collection compares vectors that {says['spec']} made; "
 
 
-def _trained(says: dict[str, Any]) -> dict[str, Any]:
+def _trained(says: Mapping[str, Any]) -> dict[str, Any]:
     """What is told of the training of a head."""
     trained = says.get("trained")
     return trained if isinstance(trained, dict) else {}
 
 
-def _recipe(says: dict[str, Any]) -> dict[str, Any]:
+def _recipe(says: Mapping[str, Any]) -> dict[str, Any]:
     """How a head was made, as far as it was not by the usual parameters."""
     recipe = _trained(says).get("recipe")
     return recipe if isinstance(recipe, dict) else {}

@@ -60,7 +60,7 @@ def of_file(photos: Collection, path: str | os.PathLike[str], *, seed: int = 0) 
     there = {file: place for place, file in enumerate(each for each in files if each in vectors)}
     kept = [row for row in rows if set(row.files) <= there.keys()]
     if not kept:
-        why = f": {skipped[0].path}: {skipped[0].reason}" if skipped else ""
+        why = f": {skipped[0].reason}" if skipped else ""
         raise InputError(f"none of the {len(rows):,} pairs of {os.fspath(path)!r} can be read{why}")
     found = _pairs(os.fspath(path), kept, there, np.stack([vectors[file] for file in there]))
     lost = (f"{len(rows) - len(kept):,} of {len(rows):,} pairs were left out, as a picture of each cannot be read.",)
