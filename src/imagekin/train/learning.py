@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
@@ -106,7 +107,8 @@ def learn(
         try:
             return _learned(run, parts, made, plan, (resume, *watch))
         except BaseException:
-            run.write(state=runs.STOPPED)
+            with contextlib.suppress(InputError):  # such as of a full disk, of which the first error tells
+                run.write(state=runs.STOPPED)
             raise
 
 
