@@ -105,8 +105,8 @@ def _chart(points: Sequence[tuple[float, float]], unit: str, best: Epoch | None)
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Three to seven round numbers between the two."""
-    rough = (high - low) / 5
+    """Two to seven round numbers between the two."""
+    rough = (high - low) / 6
     power = 10 ** math.floor(math.log10(rough))
     step = next(times * power for times in (1, 2, 5, 10) if times * power >= rough)
     first = math.ceil(low / step)
