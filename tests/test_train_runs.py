@@ -92,6 +92,7 @@ def test_a_folder_that_is_taken_or_damaged_is_said(tmp_path: Path) -> None:
 def test_a_new_run_takes_a_name_that_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert learning.default_folder("timm:resnet18.a1_in1k") == Path("runs/timm-resnet18.a1-in1k")
+    assert learning.default_folder("timm:x(weights='/a/b.safetensors', size=64)") == Path("runs/timm-x")
     (tmp_path / "runs" / "cnn").mkdir(parents=True)
     assert learning.default_folder("cnn") == Path("runs/cnn-2")
     assert learning.default_folder("/elsewhere/runs/mine") == Path("runs/mine")

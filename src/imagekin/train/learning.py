@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from imagekin import embed
 from imagekin.errors import InputError, MissingPackageError
 from imagekin.evaluation import labelled
 from imagekin.evaluation import split as splits
@@ -255,7 +256,8 @@ def _versions() -> dict[str, str]:
 
 def default_folder(model: str) -> Path:
     """``runs/MODEL``, or with a number behind it where that is taken."""
-    start = Path("runs") / "".join(letter if letter.isalnum() or letter in ".-" else "-" for letter in Path(model).name)
+    name = Path(embed.parse(model)[0]).name
+    start = Path("runs") / "".join(letter if letter.isalnum() or letter in ".-" else "-" for letter in name)
     return next(
         path for number in range(1, 10_000) if not (path := Path(f"{start}-{number}" if number > 1 else start)).exists()
     )
