@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imagekin.metrics.logistic import probability
+from imagekin.metrics import logistic
 from imagekin.proposals.background import Background, present
 from imagekin.store.base import Store
 from imagekin.store.filters import Compare
@@ -107,17 +107,8 @@ def learned(store: Store, background: Background, examples: int, seed: int = 0) 
 
 
 def fitted(rows: Figures, right: Figures, prior: Figures) -> Figures:
-    """The most likely weights of a logistic regression with a normal prior around *prior*, by Newton's method."""
-    weights = prior.copy()
-    for _ in range(50):
-        likely = probability(rows @ weights)
-        slope = rows.T @ (likely - right) + _TRUST * (weights - prior)
-        curve = (rows * (likely * (1 - likely))[:, None]).T @ rows + _TRUST * np.eye(len(prior))
-        step = np.linalg.solve(curve, slope)
-        weights -= step * min(1.0, 5.0 / max(1e-12, float(np.abs(step).max())))
-        if np.abs(step).max() < 1e-6:
-            break
-    return weights
+    """The most likely weights where those around *prior* are normally distributed beforehand."""
+    return logistic.fitted(rows, right, np.ones(len(rows)), prior=prior, trust=_TRUST / max(1, len(rows)))
 
 
 def _features(places: Vectors, own: float) -> Figures:
