@@ -206,15 +206,24 @@ def test_the_crop_never_leaves_the_picture(size: tuple[int, int], stretch: float
 
 
 def test_kinds_of_recipe_that_are_not() -> None:
-    for options in (
+    wrong: tuple[dict[str, Any], ...] = (
         {"stretch": 1.1},
         {"stretch": -0.1},
+        {"stretch": "x"},
         {"crop_fraction": 0.0},
         {"resample": "best"},
+        {"resample": []},
         {"mode": "zoom"},
-    ):
-        with pytest.raises(InputError, match="not a usable preprocessing recipe"):
+        {"fill": (0, 0, 256)},
+    )
+    for options in wrong:
+        [(name, value)] = options.items()
+        with pytest.raises(InputError) as caught:
             Recipe(8, 8, **options)
+        assert str(caught.value).startswith(f"not a usable preprocessing recipe: {name} must be ")
+        assert str(caught.value).endswith(f", not {value!r}.")
+    with pytest.raises(InputError, match="height must be 1 or more, not 0"):
+        Recipe(0, 8)
 
 
 def test_turned_pictures_embed_alike(shared_data: Path) -> None:

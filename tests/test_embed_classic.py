@@ -144,6 +144,7 @@ def test_pictures_without_structure_are_alike_and_like_nothing_else(spec: str) -
         ("hog(orientations=True)", "orientations must be a whole number"),
         ("lbp(radius=0.5)", "radius must be a whole number"),
         ("gabor(scales=9)", "scales must be a whole number from 1 to 4, not 9"),
+        ("gist(side=32)", "from 1 to 2, not 4, which takes a side of 128 pixels or more, not 32"),
         ("gist(grid='4')", "grid must be a whole number"),
         ("hog(side=None)", "side must be a whole number"),
     ],

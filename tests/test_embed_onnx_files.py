@@ -153,6 +153,9 @@ def test_what_is_no_image_model_is_refused(tmp_path: Path, make: Callable[[Path]
     [
         ({"size": 9}, "size=9 does not fit"),
         ({"size": (8, 8, 8)}, "size must be one number or two"),
+        ({"size": 8.5}, "size must be one number or two .* not 8.5"),
+        ({"size": []}, r"size must be one number or two .* not \[\]"),
+        ({"mean": []}, r"not mean \[\], std"),
         ({"layout": "NHWC"}, "layout='NHWC' does not fit"),
         ({"std": 0.0}, "std positive"),
         ({"mean": (1, 2)}, "one number or three"),

@@ -63,8 +63,12 @@ def test_jinas_words() -> None:
     assert Preprocessor({**said, "resize_mode": "squash"}, {}).steps().resize == (224, 224)
     long = Preprocessor({**said, "resize_mode": "longest"}, {}).steps()
     assert (long.resize, long.longest, long.mode) == (None, 224, "pad")
-    with pytest.raises(ModelError, match="resize_mode is 'twice'"):
-        Preprocessor({**said, "resize_mode": "twice"}, {})
+    for mode in json.loads('["twice", [], {"a": 1}, 3]'):
+        with pytest.raises(ModelError, match="resize_mode is .*, of which nothing can be made"):
+            Preprocessor({**said, "resize_mode": mode}, {})
+    with pytest.raises(ModelError) as caught:
+        Preprocessor({"size": 224, "resample": "x" * 5000}, {}).steps()
+    assert len(str(caught.value)) < 200
 
 
 def timm(**more: Any) -> dict[str, Any]:

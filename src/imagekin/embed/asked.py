@@ -12,6 +12,8 @@ from imagekin.errors import InputError
 PRETRAINED: Final = "pretrained"
 RANDOM: Final = "random"
 
+_MOST: Final = 4_096
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -53,14 +55,26 @@ def of_options(name: str, options: Mapping[str, Any]) -> tuple[tuple[int, int] |
         if option not in known:
             raise InputError(f"{name} has no option {option!r}; it takes: {', '.join(('weights', *known))}.")
     size, pooling, trust = options.get("size"), options.get("pooling"), options.get("trust", False)
-    sides = (size, size) if isinstance(size, int) else size
-    whole = sides is None or (isinstance(sides, Sequence) and len(sides) == 2 and all(map(_is_side, sides)))
-    if not whole:
-        raise InputError(f"size must be one whole number or two (rows, columns), not {size!r}.")
     if not isinstance(trust, bool) or not isinstance(pooling, str | None):
         raise InputError(f"trust must be True or False and pooling a word, not {trust!r} and {pooling!r}.")
-    return None if sides is None else (sides[0], sides[1]), pooling
+    return sides(size), pooling
+
+
+def sides(size: Any) -> tuple[int, int] | None:
+    """Rows and columns of an option ``size``; None where it is.
+
+    Raises:
+        InputError: it is neither a whole number nor two.
+    """
+    both = (size, size) if isinstance(size, int) else size
+    if both is None:
+        return None
+    if not isinstance(both, Sequence) or len(both) != 2 or not all(map(_is_side, both)):
+        raise InputError(
+            f"size must be one number or two (rows, columns), whole ones from 1 to {_MOST:,}, not {size!r:.60}."
+        )
+    return both[0], both[1]
 
 
 def _is_side(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 4096
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST

@@ -64,11 +64,18 @@ class Recipe:
     stretch: float = 0.0
 
     def __post_init__(self) -> None:
-        known = self.resample in RESAMPLE and self.mode in ("crop", "squash", "pad")
-        within = 0 < self.crop_fraction <= 1 and 0 <= self.stretch <= 1
-        coloured = len(self.fill) == 3 and all(isinstance(each, int) and 0 <= each <= 255 for each in self.fill)
-        if min(self.height, self.width) < 1 or not (known and within and coloured):
-            raise InputError(f"not a usable preprocessing recipe: {self}.")
+        rules: tuple[tuple[str, bool, str], ...] = (
+            *((name, getattr(self, name) >= 1, "1 or more") for name in ("height", "width")),
+            ("resample", self.resample in tuple(RESAMPLE), f"one of {', '.join(RESAMPLE)}"),
+            ("mode", self.mode in ("crop", "squash", "pad"), "crop, squash or pad"),
+            ("crop_fraction", _is_share(self.crop_fraction) and self.crop_fraction > 0, "above 0 and up to 1"),
+            ("stretch", _is_share(self.stretch), "0 to 1"),
+            ("fill", len(self.fill) == 3 and all(map(_is_level, self.fill)), "three levels from 0 to 255"),
+        )
+        for name, holds, wanted in rules:
+            if not holds:
+                given = repr(getattr(self, name))[:60]
+                raise InputError(f"not a usable preprocessing recipe: {name} must be {wanted}, not {given}.")
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -124,6 +131,14 @@ class Recipe:
         canvas = Image.new("RGB", (self.width, self.height), self.fill)
         canvas.paste(image.resize(size, resample), corner)
         return canvas
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
+
+
+def _is_level(value: Any) -> bool:
+    return isinstance(value, int) and 0 <= value <= 255
 
 
 class Embedder(ABC):

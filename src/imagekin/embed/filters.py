@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from imagekin.embed.base import Recipe
 from imagekin.embed.classic import Descriptor, whole_number
+from imagekin.errors import InputError
 from imagekin.types import Pixels
 
 _SIZE: Final = 13
@@ -39,7 +40,13 @@ class _Bank(Descriptor):
     def _prepare_bank(self, side: int, scales: int, orientations: int) -> None:
         whole_number("orientations", orientations, 1, 16)
         whole_number("side", side, 32, 512)
-        whole_number("scales", scales, 1, int(math.log2(side // 8)))
+        most = int(math.log2(side // 8))
+        if isinstance(scales, int) and most < scales <= 6:
+            raise InputError(
+                f"scales must be a whole number from 1 to {most}, not {scales}, which takes a side of {8 << scales} "
+                f"pixels or more, not {side}."
+            )
+        whole_number("scales", scales, 1, most)
         self._scales = scales
         self._filters = [_pair(math.pi * number / orientations) for number in range(orientations)]
         self.recipe = Recipe(side, side, mode="squash")

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
+from imagekin.embed.asked import sides
 from imagekin.embed.hub_outputs import chosen
 from imagekin.embed.onnx_cut import drop_unread, keep_only, pictures_input
 from imagekin.embed.onnx_file import read_model
@@ -222,11 +223,7 @@ def _size(model: onnx.ModelProto, reading: Reading, size: int | Sequence[int] | 
     dims = value.type.tensor_type.shape.dim
     layout = reading.layout or "NCHW"
     fixed = dims[layout.index("H")].dim_value, dims[layout.index("W")].dim_value
-    wanted = (size, size) if isinstance(size, int) else tuple(size or ())
-    if size is not None and (len(wanted) != 2 or not all(isinstance(side, int) and side > 0 for side in wanted)):
-        raise InputError(f"size must be one number or two (rows, columns), not {size}.")
+    wanted = sides(size)
     if wanted and any(said > 0 and said != asked for said, asked in zip(fixed, wanted, strict=True)):
         raise InputError(f"the model takes pictures of {fixed[0]} x {fixed[1]} pixels only; size={size} does not fit.")
-    if wanted:
-        return int(wanted[0]), int(wanted[1])
-    return fixed if min(fixed) > 0 else None
+    return wanted or (fixed if min(fixed) > 0 else None)

@@ -16,6 +16,7 @@ import onnx
 from numpy.typing import NDArray
 
 from imagekin.embed import onnx_about
+from imagekin.embed.asked import sides
 from imagekin.embed.base import Embedder, Recipe
 from imagekin.embed.onnx_cut import describe, input_of_layer, keep_only, pictures_input
 from imagekin.embed.onnx_file import check_numbers, read_model
@@ -98,9 +99,9 @@ class OnnxEmbedder(Embedder):
         model, digest = read_model(self.path)
         value = pictures_input(model.graph)
         scaling, shape = _split(preprocessing)
-        own = None if size or shape else onnx_about.said(model, self.path)
-        sides = _size(value, _layout(value, layout), (own.height, own.width) if own else size)
-        recipe = own or Recipe(*sides, **shape)
+        own = None if size is not None or shape else onnx_about.said(model, self.path)
+        box = _size(value, _layout(value, layout), (own.height, own.width) if own else size)
+        recipe = own or Recipe(*box, **shape)
         self.name = self.path.parent.name if own and self.path.name == onnx_about.MODEL else self.path.name
         self._threads = threads
         self._start((model, digest), (recipe, scaling), Reading(output or "", cut, pooling, layout), fingerprint)
@@ -268,9 +269,7 @@ def _layout(value: Any, chosen: str | None) -> str:
 def _size(value: Any, layout: str, size: int | Sequence[int] | None) -> tuple[int, int]:
     dims = value.type.tensor_type.shape.dim
     declared = dims[layout.index("H")].dim_value, dims[layout.index("W")].dim_value
-    wanted = (None, None) if size is None else (size, size) if isinstance(size, int) else tuple(size)
-    if len(wanted) != 2:
-        raise InputError(f"size must be one number or two (rows, columns), not {size}.")
+    wanted = sides(size) or (None, None)
     for said, asked in zip(declared, wanted, strict=True):
         if said and asked not in (None, said):
             raise InputError(f"the model's input {value.name} has shape {describe(value)}; size={size} does not fit.")

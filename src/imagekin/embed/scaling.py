@@ -38,7 +38,9 @@ class Scaling:
             values = []
         if not values or not np.isfinite(values).all() or (values[1] <= 0).any() or self.channels not in ("RGB", "BGR"):
             raise InputError(
-                f"mean and std must be one number or three, std positive, channels RGB or BGR; not {self}."
+                f"mean and std must be one number or three, std positive, channels RGB or BGR; not mean "
+                f"{str(self.mean)[:60]}, std {str(self.std)[:60]}, scale {str(self.scale)[:60]}, channels "
+                f"{str(self.channels)[:60]}."
             )
 
     def apply(self, batch: NDArray[Any]) -> NDArray[np.float32]:
