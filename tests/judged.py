@@ -1,10 +1,29 @@
-"""Judgements of what an item finds, as somebody would give them who knows the classes."""
+"""Judgements of what an item finds, as somebody would give them who knows the classes; and pictures to be judged."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pytest
+
+import imagekin
 from imagekin.collection import Collection
+from tests import sorts
+
+
+def sorted_photos(each: int) -> Any:
+    """A fixture ``photos``: so many red, green and blue pictures, by their pixels."""
+
+    @pytest.fixture(name="photos")
+    def fixture(tmp_path: Path) -> Iterator[Collection]:
+        with imagekin.open(tmp_path / "collection", model="pixels") as photos:
+            photos.index(sorts.save(tmp_path / "pictures", each), label_from="parent")
+            yield photos
+
+    return fixture
 
 
 def by_classes(photos: Collection, classes: dict[int, int], count: int, *, k: int = 10, seed: int = 0) -> list[int]:

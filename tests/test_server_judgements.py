@@ -12,26 +12,13 @@ import pytest
 import imagekin
 from imagekin.collection import Collection
 from imagekin.errors import InputError, StoreError
-from tests import sorts
-from tests.judged import by_classes
-from tests.served import Site, problem, serving
+from tests.judged import by_classes, sorted_photos
+from tests.served import Site, problem, serving, site_of
 from tests.test_train_heads import EACH as OF_CLASS
 from tests.test_train_heads import filled, noisy
 
-EACH = 6
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Iterator[Collection]:
-    with imagekin.open(tmp_path / "collection", model="pixels") as photos:
-        photos.index(sorts.save(tmp_path / "pictures", EACH), label_from="parent")
-        yield photos
-
-
-@pytest.fixture
-def site(photos: Collection) -> Iterator[Site]:
-    with serving(photos) as running:
-        yield running
+photos = sorted_photos(6)
+site = site_of("photos", "function")
 
 
 @pytest.fixture

@@ -69,24 +69,24 @@ def test_no_picture_of_a_question_is_learned_from_before_the_question_is_asked(
 ) -> None:
     by_classes(photos, CLASSES, 12)
     seen: list[set[int]] = []
-    head, scores = questions.Bench.head, questions.Bench.scores
+    scatter, scores = questions.Bench.scatter, questions.Bench.scores
 
-    def learned(self: questions.Bench, chosen: Any, learn: Any, rows: Any) -> Any:
+    def learned(self: questions.Bench, rows: Any, learn: Any) -> Any:
         seen.append(set(rows.tolist()))
-        return head(self, chosen, learn, rows)
+        return scatter(self, rows, learn)
 
-    def asked(self: questions.Bench, chosen: Any, learn: Any, asking: Any) -> Any:
+    def asked(self: questions.Bench, recipes: Any, learn: Any, asking: Any) -> Any:
         before = len(seen)
-        result = scores(self, chosen, learn, asking)
+        result = scores(self, recipes, learn, asking)
         about = {row for at in asking for row in self.given.questions[at].rows.tolist()}
         assert not set(learn.tolist()) & set(asking.tolist())
         assert all(not rows & about for rows in seen[before:])
         return result
 
-    monkeypatch.setattr(questions.Bench, "head", learned)
+    monkeypatch.setattr(questions.Bench, "scatter", learned)
     monkeypatch.setattr(questions.Bench, "scores", asked)
     train.head(photos, apply=False, source="judgements")
-    assert len(seen) > 50 and all(seen)
+    assert len(seen) == 5 * (3 + 1) + 3 and all(seen)
 
 
 def test_judgements_that_say_nothing_change_nothing(photos: Collection) -> None:

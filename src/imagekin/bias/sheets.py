@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from imagekin import ellipsis, plots
+from imagekin import plots
 from imagekin.bias.records import PARTS, WHOLE, Look
+from imagekin.evaluation.sheets import headed
 
 _PAPER: Final = (246, 246, 244)
-_INK: Final = (28, 28, 30)
-_HEAD: Final = 52
 _TILE: Final = 130
 
 
@@ -39,13 +38,4 @@ def _block(found: Look, tile: int) -> Image.Image:
         shown = Image.fromarray(found.shown[part])
         hits = found.hits[part]
         rows.append(plots.sheet(shown, hits, caption=kept, columns=max(1, len(hits)), tile=tile))
-    paper = Image.new("RGB", (max(row.width for row in rows), _HEAD + sum(row.height for row in rows)), _PAPER)
-    font = ImageFont.load_default(size=20)
-    heading = plots.drawable(f"{found.label}: {found.name}" if found.label else found.name, 20)
-    line = ellipsis.middle(heading, lambda text: font.getlength(text) <= paper.width - 32)
-    ImageDraw.Draw(paper).text((16, 18), line, fill=_INK, font=font)
-    top = _HEAD
-    for row in rows:
-        paper.paste(row, (0, top))
-        top += row.height
-    return paper
+    return headed(f"{found.label}: {found.name}" if found.label else found.name, rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -42,11 +43,16 @@ def pair(photos: Collection, confusion: Confusion, *, metric: str = "cosine", ti
             f"the pair {confusion.label!r} / {confusion.taken_for!r} has no examples; only the most confused have."
         )
     rows = [_row(photos, example, metric, tile) for example in confusion.examples]
-    paper = Image.new("RGB", (max(row.width for row in rows), _HEAD + sum(row.height for row in rows)), _PAPER)
-    heading = (
+    return headed(
         f"{confusion.label}, taken for {confusion.taken_for}: "
-        f"{confusion.count:,} of {round(confusion.count / confusion.share):,} ({confusion.share:.0%})"
+        f"{confusion.count:,} of {round(confusion.count / confusion.share):,} ({confusion.share:.0%})",
+        rows,
     )
+
+
+def headed(heading: str, rows: Sequence[Image.Image]) -> Image.Image:
+    """Sheets one below the other, under a line of text, which is shortened to fit."""
+    paper = Image.new("RGB", (max(row.width for row in rows), _HEAD + sum(row.height for row in rows)), _PAPER)
     font = ImageFont.load_default(size=22)
     shown = ellipsis.middle(plots.drawable(heading, 22), lambda text: font.getlength(text) <= paper.width - 32)
     ImageDraw.Draw(paper).text((16, 18), shown, fill=_INK, font=font)

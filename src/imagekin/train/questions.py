@@ -7,12 +7,13 @@ nothing is said, so nothing is measured but the order of what was judged.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imagekin import metrics, reducing
 from imagekin.distance import normalized
@@ -26,6 +27,8 @@ from imagekin.train import judged
 from imagekin.train.judged import Judged, Question
 from imagekin.train.records import Candidate, Change, Training, Trial
 from imagekin.types import Vectors
+
+Shares = NDArray[np.float64]
 
 JUDGEMENTS: Final = "judgements"
 """What a training calls what it learned from."""
@@ -43,6 +46,7 @@ RECIPES: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 """What is tried; few judgements cannot choose among many."""
 
 _FOLDS: Final = 5
+_INNER: Final = 3
 _SAMPLE: Final = 5_000
 _BASIS: Final = 256
 """Directions, those in which the collection varies most, in which a few hundred judgements are left to speak."""
@@ -78,11 +82,11 @@ class Learner:
         given, bench = self.given, self._bench
         asking = np.array([at for at, each in enumerate(given.questions) if each.orders])
         after = np.empty(len(asking))
-        for held in _folds(len(asking), self.seed):
-            self._step("Trying on held-out questions")
+        for held in _folds(len(asking), _FOLDS, self.seed):
+            self._step("Trying on held-out searches")
             learn = np.setdiff1d(np.arange(len(given.questions)), asking[held])
             chosen = self._candidates(learn)[0]
-            after[held] = bench.scores(chosen, learn, asking[held])
+            after[held] = bench.scores([chosen.recipe], learn, asking[held])[0]
         candidates = self._candidates(np.arange(len(given.questions)))
         trial = _trial(bench.plain[asking], after, len(given.ids), self.seed)
         kept, reason = _verdict(trial.precision)
@@ -97,7 +101,8 @@ class Learner:
 
     def made(self, chosen: Candidate) -> Head:
         """The head that learned from everything."""
-        return self._bench.head(chosen, np.arange(len(self.given.questions)), np.arange(len(self.given.ids)))
+        every = np.arange(len(self.given.ids))
+        return self._bench.head(chosen.recipe, self._bench.scatter(every, np.arange(len(self.given.questions))))
 
     @property
     def rows(self) -> int:
@@ -108,11 +113,10 @@ class Learner:
         """The ways by what they gain within *questions*, the best first."""
         asking = np.array([at for at in questions if self.given.questions[at].orders])
         gains = np.zeros(len(RECIPES))
-        for held in _folds(len(asking), self.seed + 1):
+        for held in _folds(len(asking), _INNER, self.seed + 1):
             learn = np.setdiff1d(questions, asking[held])
-            for at, (name, recipe) in enumerate(RECIPES):
-                scores = self._bench.scores(Candidate(name, recipe, 0.0, None), learn, asking[held])
-                gains[at] += float((scores - self._bench.plain[asking[held]]).sum())
+            scores = self._bench.scores([recipe for _, recipe in RECIPES], learn, asking[held])
+            gains += (scores - self._bench.plain[asking[held]]).sum(axis=1)
         found = [
             Candidate(name, recipe, float(gain) / len(asking), None)
             for (name, recipe), gain in zip(RECIPES, gains, strict=True)
@@ -140,31 +144,38 @@ class Bench:
     before: Vectors
 
     @cached_property
-    def plain(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def plain(self) -> Shares:
         """How each question is ordered as it is, ``(q,)``; nan where it says nothing of it."""
         unit = normalized(self.before)
         return np.array([order(unit, each) if each.orders else np.nan for each in self.given.questions])
 
-    def scores(self, chosen: Candidate, learn: Positions, asking: Positions) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """How a head orders *asking* that learned from *learn*, and from no picture that *asking* are about."""
+    @cached_property
+    def seen(self) -> Vectors:
+        """The pictures along the directions of the basis, ``(n, d)``."""
+        seen: Vectors = self.basis.transform(self.given.vectors)
+        return seen
+
+    def scores(self, recipes: Sequence[Mapping[str, Any]], learn: Positions, asking: Positions) -> Shares:
+        """How heads order *asking* that learned from *learn*, and from no picture of *asking*: ``(r, q)``."""
         questions = [self.given.questions[at] for at in asking]
         about = np.concatenate([each.rows for each in questions])
-        there = np.concatenate([about[:0], *(self.given.questions[at].rows for at in learn)])
-        rows = np.setdiff1d(there, about)
-        if len(np.unique(self.given.kinds([self.given.questions[at] for at in learn], rows))) < 2:
-            return self.plain[asking]  # they are about the same pictures, and nothing is left to learn from
-        unit = normalized(self.head(chosen, learn, rows).transform(self.given.vectors))
-        return np.array([order(unit, each) for each in questions])
+        rows = np.setdiff1d(np.concatenate([about[:0], *(self.given.questions[at].rows for at in learn)]), about)
+        if not len(rows) or (scatter := self.scatter(rows, learn)).labels < 2:
+            return np.tile(self.plain[asking], (len(recipes), 1))  # nothing else is left to learn from
+        made = (normalized(self.head(each, scatter).transform(self.given.vectors)) for each in recipes)
+        return np.array([[order(unit, each) for each in questions] for unit in made])
 
-    def head(self, chosen: Candidate, learn: Positions, rows: Positions) -> Head:
-        """A head that learned from *rows* what the questions *learn* say of them."""
+    def head(self, recipe: Mapping[str, Any], scatter: Scatter) -> Head:
+        """A head for whole vectors."""
+        return Head(self.dims, **recipe).learn(scatter).lifted(self.basis)
+
+    def scatter(self, rows: Positions, learn: Positions) -> Scatter:
+        """How *rows* lie in the basis by what the questions *learn* say that they show.
+
+        Its middle is that of the collection, and not of the few that were judged.
+        """
         kinds = self.given.kinds([self.given.questions[at] for at in learn], rows)
-        recipe = dict(chosen.recipe)
-        return Head(self.dims, **recipe).learn(self._scatter(rows, kinds)).lifted(self.basis)
-
-    def _scatter(self, rows: Positions, kinds: Positions) -> Scatter:
-        """How *rows* lie in the basis; its middle is that of the collection, and not of the few that were judged."""
-        seen = self.basis.transform(self.given.vectors[rows]).astype(np.float64)
+        seen = self.seen[rows].astype(np.float64)
         return replace(Scatter.of(seen, kinds), mean=np.zeros(seen.shape[1]))
 
 
@@ -198,10 +209,10 @@ def _before(store: Store, vectors: Vectors) -> Vectors:
     return vectors if says.get("trained", {}).get("source") == JUDGEMENTS else store.compared(vectors)
 
 
-def _folds(count: int, seed: int) -> list[Positions]:
+def _folds(count: int, most: int, seed: int) -> list[Positions]:
     """Places in so many groups, at random; each alone where they are few."""
     places = np.random.default_rng(seed).permutation(count)
-    return [np.sort(fold) for fold in np.array_split(places, min(count, _FOLDS))]
+    return [np.sort(fold) for fold in np.array_split(places, min(count, most))]
 
 
 def _trial(before: Any, after: Any, pictures: int, seed: int) -> Trial:

@@ -3,7 +3,7 @@
 //   const grid = new Grid(root, { context, label: "Pictures found", link: (item) => "#/…", caption: 44 });
 //   grid.show(new Listing(items));
 //
-// Options: `link(item)` the address that a click leads to; `badge(item)` a node for the caption; `lit(id)` whether a
+// Options: `link(item)` the address that a click leads to; `badge(item)` a node for the caption, `aside(item)` one beside the path; `lit(id)` whether a
 // picture is marked; `actions` a list of { sign, label, key, run(item) } besides select and look; `keys` what further keys do with a
 // picture; `target` rows' height.
 import { button, h } from "./dom.js";

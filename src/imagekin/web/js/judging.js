@@ -53,7 +53,7 @@ export class Judging {
   }
 
   /** The two buttons of a picture. */
-  badge({ id, name }) {
+  thumbs({ id, name }) {
     if (this.off) return null;
     const fits = this.#fits.get(id);
     const key = (words, sign, fit) => button(`${words}: ${shown(name)}`, {

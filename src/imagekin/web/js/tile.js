@@ -66,7 +66,9 @@ export class Tile {
     const label = item.label ? h("span", { class: "label" }, shown(item.label)) : null;
     const tags = item.tags?.length ? h("span", { class: "label" }, item.tags.map((tag) => `#${shown(tag)}`).join(" ")) : null;
     const badge = this.grid.badge?.(item) ?? null;
-    fill(this.says, h("div", {}, near, label, tags, badge), h("bdi", { class: "path" }, brief(item.path)));
+    const aside = this.grid.aside?.(item) ?? null;
+    const path = h("bdi", { class: "path" }, brief(item.path));
+    fill(this.says, h("div", {}, near, label, tags, badge), aside ? h("div", { class: "where" }, path, aside) : path);
     if (COARSE.matches) this.says.append(this.grid.lens(item));
   }
 

@@ -94,7 +94,7 @@ export class Viewer {
   #about(item) {
     const { similarity: near, match } = this.context.shell.view?.found?.(item.id) ?? {};
     const rows = [
-      ["Match", match === undefined ? "" : `${sure(match)} sure to show the same`], ["Similarity", near === undefined ? "" : percent(near)], ["Label", item.label], ["Path", item.path],
+      ["Match", match === undefined ? "" : `${sure(match)} sure to show the same, as calibrated`], ["Similarity", near === undefined ? "" : percent(near)], ["Label", item.label], ["Path", item.path],
       ["Size", `${whole(item.width)} × ${whole(item.height)}, ${bytes(item.size)}`], ["Changed", day(item.mtime)],
       ...Object.entries(item.metadata ?? {}), ["State", item.missing ? "missing: its drive or folder is absent" : ""],
     ].filter(([, value]) => value !== "" && value !== null && value !== undefined);

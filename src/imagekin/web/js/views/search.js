@@ -52,7 +52,7 @@ class Search {
     this.judging = new Judging(context, () => this.grid.say());
     root.append(this.filters.line, this.filters.panel, this.line, this.judging.line, this.trouble, this.blank);
     this.grid = new Grid(root, {
-      context, label: "Pictures found, nearest first", caption: 44, badge: (item) => this.judging.badge(item),
+      context, label: "Pictures found, nearest first", caption: 44, aside: (item) => this.judging.thumbs(item),
       link: (item) => written({ view: "search", collection: context.state.now.collection, id: item.id, ...filtered(context.state.now) }),
       actions: [
         { sign: "plus", label: "More like", key: "+", run: ({ id }) => context.like(id) },
