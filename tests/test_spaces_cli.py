@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from imagekin.cli.app import app
+from imagekin.store.models import differing, title
+from tests.onnx_models import classifier
 from tests.pictures import folder
 
 OTHER = "pixels(side=4)"
@@ -94,3 +96,28 @@ def test_precisions_of_one_network_are_told_apart(tmp_path: Path) -> None:
     assert "is the first model" in invoke("remove", "--model", names[0], "-y").output
     assert invoke("remove", "--model", names[1], "-y").exit_code == 0
     assert [each["precision"] for each in json.loads(invoke("info", "--json").output)["models"]] == ["fp32"]
+
+
+def test_models_of_one_name_are_told_apart_by_their_options(run: Run, tmp_path: Path) -> None:
+    file = classifier(tmp_path / "m.onnx")
+    assert run("index", "--model", f"{file}(mode='squash')").exit_code == 0
+    assert run("index", "--model", f"{file}(cut=1)").exit_code == 0
+    told = [line for line in run("info").output.splitlines() if "m.onnx" in line]
+    assert ["m.onnx mode squash, " in told[0], "m.onnx cut 1, " in told[1]] == [True, True]
+    assert f", {OTHER}, cosine" in run("evaluate", "--model", OTHER, "--k", "1").output
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({"name": "a", "precision": "int8"}, "a (int8)"),
+        ({"name": "a", "precision": "", "spec": "a(size=(96, 64), pooling='max', weights='/x/y')"},
+         "a (pooling max, size (96, 64))"),
+        ({"name": "a(size=8)", "precision": "fp32", "spec": "a(size=8)"}, "a(size=8) (fp32)"),
+        ({"name": "a", "spec": "a(size=" + 90 * "1" + ")"}, f"a (size {40 * '1'})"),
+        ({"name": "a", "spec": "a(size=open())"}, "a"),
+    ],
+)  # fmt: skip
+def test_titles(facts: dict[str, Any], told: str) -> None:
+    assert title(facts) == told
+    assert all(each in told for each in differing(facts))

@@ -14,6 +14,7 @@ import click
 
 from imagekin import escape
 from imagekin.cli.table import Column, render
+from imagekin.store.models import called
 
 if TYPE_CHECKING:
     from imagekin.registry import Entry, Registry
@@ -124,7 +125,7 @@ def entries(family: Registry) -> list[dict[str, Any]]:
 def facts(info: Mapping[str, Any]) -> dict[str, object]:
     """The part of ``Collection.info`` that a person wants to see."""
     model = info.get("embedder") or {}
-    named = f"{model['name']} {model['precision']}".strip() if model else "none yet"
+    named = called(model) if model else "none yet"
     shown = {
         "collection": info["location"],
         "images": info["images"],
@@ -143,9 +144,7 @@ def facts(info: Mapping[str, Any]) -> dict[str, object]:
 
 def models(models: Sequence[Mapping[str, Any]]) -> list[str]:
     """Each model of a collection that has several, with the images that it has vectors of."""
-    named = (f"{each['name']} {each['precision'] or ''}".strip() for each in models)
-    told = zip(named, models, strict=True)
-    lines = [f"{name}, {each['dim']:,} numbers, {plural(each['images'], 'image')}" for name, each in told]
+    lines = [f"{called(each)}, {each['dim']:,} numbers, {plural(each['images'], 'image')}" for each in models]
     return lines if len(lines) > 1 else []
 
 

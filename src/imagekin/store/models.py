@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from imagekin.errors import MismatchError, UnsupportedError
+from imagekin.errors import InputError, MismatchError, UnsupportedError
 from imagekin.reduce.base import Reducer
 from imagekin.store.batch import Known, Made
 from imagekin.store.filters import Filter
@@ -15,6 +15,9 @@ from imagekin.types import Vectors
 
 if TYPE_CHECKING:
     from imagekin.store.base import Store
+
+_TOLD: Final = frozenset({"size", "pooling", "output", "cut", "mode", "variant"})
+_LONG: Final = 40
 
 
 class Models(ABC):
@@ -150,6 +153,25 @@ class Models(ABC):
 
 
 def title(embedder: Mapping[str, Any]) -> str:
-    """A name for people: ``efficientnet-lite0 (int8)``."""
-    precision = embedder.get("precision")
-    return f"{embedder['name']} ({precision})" if precision else str(embedder["name"])
+    """A name for people, with what tells it from others of that name: ``efficientnet-lite0 (int8)``."""
+    name, precision = str(embedder["name"]), embedder.get("precision")
+    said = [*differing(embedder), *([str(precision)] if precision else [])]
+    return f"{name} ({', '.join(said)})" if said else name
+
+
+def called(embedder: Mapping[str, Any]) -> str:
+    """The same as words in a row: ``efficientnet-lite0 int8``."""
+    return " ".join(part for part in (embedder["name"], *differing(embedder), embedder["precision"]) if part)
+
+
+def differing(embedder: Mapping[str, Any]) -> list[str]:
+    """The options of a model, as its spec says them, that others of its name may have otherwise: ``size 320``."""
+    from imagekin.embed import parse
+
+    name = str(embedder["name"])
+    try:
+        options = parse(str(embedder.get("spec") or ""))[1]
+    except InputError:  # a file may come from a stranger
+        return []
+    told = {option: str(options[option])[:_LONG] for option in sorted(_TOLD & options.keys())}
+    return [f"{option} {value}" for option, value in told.items() if f"{option}={value}" not in name]
