@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ SECTIONS = {
     "server": "the HTTP server: latency, clients at once, thumbnails, slow clients, a soak",
     "quality": "precision@4, leave-one-out, over labelled pictures",
     "study": "the lecture notes' study of Caltech-101, done again: docs/study.md",
+    "learning": "what learning from labels gains and costs: docs/learning.md",
 }
 """Section, the module that measures it, to what it measures."""
 
@@ -49,13 +51,18 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def measure(name: str, arguments: argparse.Namespace, work: Path, *, words: Sequence[str]) -> None:
-    """Run one section and write its record."""
+    """Run one section and write its record; a long one may keep what it has so far by ``arguments.keep``."""
     print(f"{name}: {SECTIONS[name]} …", flush=True)
-    begun, load = time.monotonic(), Load()
+    date, begun, load = datetime.now(UTC), time.monotonic(), Load()
+
+    def keep(figures: dict[str, Any]) -> Path:
+        figures["duration_s"] = round(time.monotonic() - begun)
+        figures["cores"] = load.shares()
+        return record.write(name, words, figures, folder=arguments.records or record.FOLDER, begun=date)
+
+    arguments.keep = keep
     figures: dict[str, Any] = importlib.import_module(f"benchmarks.{name}").run(arguments, work)
-    figures["duration_s"] = round(time.monotonic() - begun)
-    figures["cores"] = load.shares()
-    path = record.write(name, words, figures, folder=arguments.records or record.FOLDER)
+    path = keep(figures)
     print("\n".join(report.summary(name, figures)))
     print(f"{name}: {figures['duration_s']} s, {path.name}", flush=True)
 

@@ -14,16 +14,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from imagekin.replacement import replace
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path(__file__).with_name("records")
-PACKAGES = ("imagekin", "numpy", "onnxruntime", "pillow", "faiss-cpu", "apsw")
+PACKAGES = ("imagekin", "numpy", "onnxruntime", "pillow", "faiss-cpu", "apsw", "torch", "timm")
 
 Record = dict[str, Any]
 
 
-def write(name: str, arguments: Sequence[str], figures: Mapping[str, Any], *, folder: Path = FOLDER) -> Path:
-    """Write the record of a run of section *name* and return its path."""
-    now = datetime.now(UTC)
+def write(
+    name: str,
+    arguments: Sequence[str],
+    figures: Mapping[str, Any],
+    *,
+    folder: Path = FOLDER,
+    begun: datetime | None = None,
+) -> Path:
+    """Write the record of a run of section *name* and return its path; again for the same run, by when it *begun*."""
+    now = begun or datetime.now(UTC)
     record = {
         "name": name,
         "date": now.isoformat(timespec="seconds"),
@@ -34,7 +43,7 @@ def write(name: str, arguments: Sequence[str], figures: Mapping[str, Any], *, fo
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{now:%Y%m%dT%H%M%SZ}.json"
-    path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    replace(path, (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode())
     return path
 
 

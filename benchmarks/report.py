@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks import record, study_page
+from benchmarks import learning_page, learning_plot, record, study_page
 from benchmarks.cells import Figures, Lines, percent
 from benchmarks.record import Record
 from benchmarks.sections import SECTIONS
@@ -27,6 +27,10 @@ def write(page: Path = PAGE, folder: Path = record.FOLDER) -> str:
     page.write_text(render(found), encoding="utf-8")
     if "study" in found:
         (page.parent / study_page.NAME).write_text(study_page.render(found["study"]), encoding="utf-8")
+    if "learning" in found:
+        (page.parent / learning_page.NAME).write_text(learning_page.render(found["learning"]), encoding="utf-8")
+        (page.parent / "images").mkdir(exist_ok=True)
+        learning_plot.save(found["learning"]["figures"], page.parent / "images")
     return f"{page.name} is written from the newest records"
 
 

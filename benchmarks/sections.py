@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import embedding_page, study_page
+from benchmarks import embedding_page, learning_page, study_page
 from benchmarks.cells import Figures, Lines, figure, middle, percent, spread_percent, table
 
 
@@ -273,4 +273,5 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], Lines]]] = {
     "server": ("The server", _server),
     "quality": ("Quality", _quality),
     "study": ("The study of the lecture notes", study_page.lines),
+    "learning": ("Learning from labels", learning_page.lines),
 }

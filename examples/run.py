@@ -1,7 +1,7 @@
 """Run the notebooks and keep their outputs: ``python examples/run.py [NAME...]``, in this folder's place.
 
-Needs ``pip install "imagekin[notebooks]"``; the pictures are named by the environment variables ``IMAGES`` and
-``FASHION_MNIST``, see the notebooks.
+Needs ``pip install "imagekin[notebooks]"``, and ``imagekin[torch]`` for the sixth; the pictures are named by the
+environment variables ``IMAGES``, ``FASHION_MNIST`` and ``FACES``, see the notebooks.
 """
 
 from __future__ import annotations

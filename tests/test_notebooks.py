@@ -16,12 +16,15 @@ import pytest
 from PIL import Image
 
 from tests.pictures import picture
+from tests.torch_networks import need
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("[0-9]*.ipynb"))
 NBFORMAT: Any = nbformat  # has no types
 CLASSES = 10
-EACH = 16
+EACH = 24
+TRAINED = [path for path in NOTEBOOKS if "tuning" in path.name]
+"""Those that need PyTorch."""
 
 
 @pytest.fixture(scope="module")
@@ -75,24 +78,34 @@ def outputs(book: Any) -> list[Any]:
     return [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
 
 
-def test_there_are_five() -> None:
-    assert [path.name[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
+@pytest.fixture
+def small(photographs: Path, clothes: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notebooks find few and small pictures."""
+    folders = {"IMAGES": photographs, "FASHION_MNIST": clothes, "FACES": people, "TMPDIR": tmp_path}
+    for name, value in {**folders, "EPOCHS": "1", "JUPYTER_PLATFORM_DIRS": "1"}.items():
+        monkeypatch.setenv(name, str(value))
+
+
+def test_all_are_there() -> None:
+    assert [path.name[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "07"]
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs(
-    path: Path,
-    runner: ModuleType,
-    photographs: Path,
-    clothes: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("IMAGES", str(photographs))
-    monkeypatch.setenv("FASHION_MNIST", str(clothes))
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if path not in TRAINED], ids=lambda path: path.stem)
+def test_a_notebook_runs(path: Path, runner: ModuleType, tmp_path: Path) -> None:
+    runs(path, runner, tmp_path)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("path", TRAINED, ids=lambda path: path.stem)
+def test_a_notebook_that_needs_torch_runs(path: Path, runner: ModuleType, tmp_path: Path) -> None:
+    need("torch", "timm")
+    runs(path, runner, tmp_path)
+
+
+def runs(path: Path, runner: ModuleType, tmp_path: Path) -> None:
     runner.run(path, tmp_path / path.name)
     book = read(tmp_path / path.name)
     text = [output for output in outputs(book) if output.output_type == "stream" and output.name == "stdout"]
