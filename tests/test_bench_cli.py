@@ -10,20 +10,15 @@ import click
 import h5py
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 import imagekin
 from imagekin.benchmark import Record, grid
 from imagekin.benchmark.sweep import Outcome
 from imagekin.cli import measuring
-from imagekin.cli.app import app
 from imagekin.cli.quantities import Quantity, Size, Time
 from imagekin.index import ENGINES
 from tests.pictures import save
-
-
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+from tests.shell import invoke
 
 
 @pytest.fixture(scope="module")

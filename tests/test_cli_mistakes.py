@@ -5,16 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from imagekin.cli.app import app
 from tests.pictures import folder
+from tests.shell import invoke
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\u202e"
-
-
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

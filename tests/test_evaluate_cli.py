@@ -10,20 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 
 import imagekin
 from imagekin import evaluation
-from imagekin.cli.app import app
 from imagekin.collection import Collection
 from imagekin.errors import InputError
 from tests.evaluated import three_classes
 from tests.pictures import folder
-
-
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+from tests.shell import invoke
 
 
 @pytest.fixture(scope="module")

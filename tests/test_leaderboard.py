@@ -10,13 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from PIL import Image
 
 from imagekin import embed, leaderboard
 from imagekin.benchmark import Progress, Record
-from imagekin.cli.app import app
 from imagekin.cli.commands.models import _specs
 from imagekin.embed import EMBEDDERS, SCHEMES, availability, known, timm_model
 from imagekin.embed.base import Embedder, Picture, Recipe
@@ -24,16 +22,13 @@ from imagekin.errors import DatasetError, InputError, ModelError
 from imagekin.leaderboard import measuring, speeds
 from imagekin.registry import Entry
 from tests.onnx_models import classifier
+from tests.shell import invoke
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
 EACH = 5
 
 # What precision@10 is where a class has four others: all of them are found, and six strangers.
 AT_TEN = 4 / 10
-
-
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(autouse=True)

@@ -7,17 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 
 import imagekin
 from imagekin import maps
-from imagekin.cli.app import app
 from tests.evaluated import three_classes
-
-
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+from tests.shell import invoke
 
 
 @pytest.fixture(scope="module")

@@ -10,17 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 import imagekin
 from imagekin import reduce, reducing, tune
 from imagekin.cli import output
-from imagekin.cli.app import app
 from imagekin.collection import Collection
 from imagekin.errors import InputError, UnknownNameError
 from imagekin.reduce.lda import LDA
 from imagekin.store.base import Batch
 from tests.pictures import folder, picture, save
+from tests.shell import invoke
 
 PICTURES = 540
 NAMES = [f"{('cat', 'dog', 'emu')[number % 3]}/{number:03}.png" for number in range(PICTURES)]
@@ -50,10 +49,6 @@ def place(made: tuple[Path, Path], tmp_path: Path) -> Path:
 def photos(place: Path) -> Iterator[Collection]:
     with imagekin.open(place) as photos:
         yield photos
-
-
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def test_pca_learns_from_the_stored_vectors_and_hits_keep_their_distances(photos: Collection, root: Path) -> None:

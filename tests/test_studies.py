@@ -14,17 +14,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 
 import imagekin
 from imagekin import studies
-from imagekin.cli.app import app
 from imagekin.collection import Collection
 from imagekin.errors import InputError
 from imagekin.studies import measuring
 from imagekin.studies.montage import montage
 from tests.pictures import folder, picture
+from tests.shell import invoke
 
 HOSTILE = "<script>alert(1)</script>"
 EACH = 36
@@ -91,10 +90,6 @@ class Page(HTMLParser):
                 assert kind in ("data:image/png", "data:image/jpeg")
                 found.append(Image.open(io.BytesIO(base64.b64decode(data))))
         return found
-
-
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def test_a_study_holds_what_its_parts_find_alone(whole: studies.Study, photos: Collection) -> None:

@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 import imagekin
 from imagekin import train
-from imagekin.cli.app import app
 from imagekin.collection import Collection
 from imagekin.distance import normalized
 from imagekin.errors import InputError, StoreError
@@ -25,6 +23,7 @@ from imagekin.store.database import Database
 from imagekin.testing.oracle import embedder, synthetic_put
 from imagekin.train import examples, heads
 from imagekin.train.trials import Bench
+from tests.shell import invoke
 
 DIM, CLASSES, EACH = 24, 30, 12
 
@@ -60,10 +59,6 @@ def place(made: Path, tmp_path: Path) -> Path:
 def photos(place: Path) -> Iterator[Collection]:
     with imagekin.open(place) as photos:
         yield photos
-
-
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def precision(vectors: Any, codes: Any, k: int = 4) -> float:

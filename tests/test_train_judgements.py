@@ -20,7 +20,8 @@ from imagekin.train import examples, judged, questions
 from imagekin.train.judged import Question
 from imagekin.types import Judgement
 from tests.judged import by_classes
-from tests.test_train_heads import EACH, filled, invoke, noisy, precision
+from tests.shell import invoke
+from tests.test_train_heads import EACH, filled, noisy, precision
 
 CLASSES = {number + 1: number // EACH for number in range(len(noisy()))}
 

@@ -94,7 +94,7 @@ def keep_up(store: Store) -> None:
             apply(store, says["spec"])
 
 
-def drawn(store: Store, *, labelled: bool, seed: int = 0, size: int = SAMPLE) -> Sample:
+def drawn(store: Store, *, labelled: bool, seed: int = 0, size: int | None = None) -> Sample:
     """A random sample of a store's present vectors, the same for the same seed; *labelled*: only such with a label."""
     present = (each for each in store.known(None) if not each.missing)
     fit = np.fromiter((each.id for each in present if not labelled or each.label is not None), np.int64)
@@ -103,7 +103,7 @@ def drawn(store: Store, *, labelled: bool, seed: int = 0, size: int = SAMPLE) ->
             f"none of the {store.count():,} pictures of the collection has a label to learn from; index with "
             "--label-from, or choose a reducer that needs none, such as pca:150."
         )
-    chosen = np.sort(np.random.default_rng(seed).permutation(fit)[:size]).tolist()
+    chosen = np.sort(np.random.default_rng(seed).permutation(fit)[: SAMPLE if size is None else size]).tolist()
     vectors, labels = np.empty((len(chosen), store.dim), np.float16), list[str | None]()
     for at in range(0, len(chosen), _PAGE):
         some = chosen[at : at + _PAGE]
