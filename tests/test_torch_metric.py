@@ -159,6 +159,16 @@ def test_a_torch_training_that_cannot_be_says_why(people: Path, tmp_path: Path) 
     assert done.exit_code == 1 and "are of one class" in done.output
 
 
+def test_the_built_in_torch_network_takes_pictures_of_another_size() -> None:
+    from imagekin.train.network import network
+
+    found = network("efficientnet-lite0(size=96, dims=6)")
+    assert (found.size, found.dim, found.recipe.mode) == ((96, 96), 6, "squash")
+    assert found.module.network.layer.in_features == 320 * 3 * 3
+    with pytest.raises(InputError, match="size must be"):
+        network("efficientnet-lite0(size=0)")
+
+
 def test_families_stay_together_when_classes_are_held_out_for_torch() -> None:
     names = [name for writer in "abcdef" for name in (writer, f"{writer}, forged") for _ in range(3)]
     given = pictures.of_files([f"{number}.png" for number in range(len(names))], names)

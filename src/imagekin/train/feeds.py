@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 CACHE: Final = 3 << 30
 """Bytes that what is computed once may take."""
 
-VIEWS: Final = {"none": 1, "flip": 2, "crop": 6, "shift": 16, "colour": 6}
+VIEWS: Final = {"none": 1, "flip": 2, "crop": 6, "shift": 12, "colour": 6}
 """Views of a picture that are kept, by the way it is varied: as it is, mirrored, and others at random."""
 
 

@@ -21,8 +21,8 @@ _HALF: Final = (0.5, 0.5, 0.5)
 """Mean and standard deviation that make x / 127.5 − 1 of bytes."""
 
 
-def network(name: str, *, filled: bool = True) -> Network:
-    """One of `BY_NAME` with its weights, or with random ones that others are to replace.
+def network(name: str, *, filled: bool = True, size: tuple[int, int] | None = None) -> Network:
+    """One of `BY_NAME` with its weights, or random ones that others are to replace; for its own input or another size.
 
     Raises:
         MissingPackageError: the package with the weights is not installed.
@@ -35,7 +35,8 @@ def network(name: str, *, filled: bool = True) -> Network:
     if filled:
         torch_weights.fill(made.module, tensors(source), source.package)
     notes = {"licence": "Apache-2.0", "weights": source.requirement if filled else RANDOM}
-    return replace(made, recipe=source.recipe, mean=_HALF, std=_HALF, notes=notes)
+    recipe = source.recipe if size is None else replace(source.recipe, height=size[0], width=size[1])
+    return replace(made, recipe=recipe, mean=_HALF, std=_HALF, notes=notes)
 
 
 def tensors(source: Source) -> dict[str, Any]:

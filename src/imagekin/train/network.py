@@ -120,10 +120,10 @@ def network(spec: str, *, seed: int = 0, trust: bool = False) -> Network:
     """The network that *spec* names, ready to be trained.
 
     Args:
-        spec: ``efficientnet-lite0`` (or 1, 2); ``timm:NAME`` or ``torchvision:NAME`` with ``weights``, ``size``,
-            ``pooling`` and ``trust`` in brackets as those models have them, and ``dims`` for a layer of so many numbers
-            behind the last map of these (see ``projection``); ``cnn(fc2=128, side=28, channels=1)``;
-            or the folder of an earlier run, whose weights it goes on from.
+        spec: ``efficientnet-lite0`` (or 1, 2) with ``size`` if wanted; ``timm:NAME`` or ``torchvision:NAME`` with
+            ``weights``, ``size``, ``pooling`` and ``trust`` in brackets as those models have them; all of these with
+            ``dims`` for a layer of so many numbers behind the last map (see ``projection``); ``cnn(fc2=128, side=28,
+            channels=1)``; or the folder of an earlier run, whose weights it goes on from.
         seed: of random weights.
         trust: weights that are published as a pickle only may be read (by ``weights_only``).
 
@@ -163,8 +163,9 @@ def _made(name: str, options: Mapping[str, Any], *, filled: bool) -> tuple[torch
         _check(name, options, ("fc2", "side", "channels"))
         return small.network(**options), False
     if name in lite.BY_NAME:
-        _check(name, options, ())
-        return lite.network(name, filled=filled), filled
+        _check(name, options, ("size",))
+        size, _ = of_options(name, options)
+        return lite.network(name, filled=filled, size=size), filled
     if scheme not in _LIBRARIES or not rest:
         raise InputError(
             f"{name!r} cannot be trained; what can is: {', '.join(lite.BY_NAME)}, timm:NAME, torchvision:NAME, "

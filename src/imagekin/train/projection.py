@@ -32,7 +32,7 @@ torch: Any = importlib.import_module("torch")
 SHRINKAGE: Final = 0.5
 """Of what differs within classes, towards the same in every direction."""
 
-_VIEWS: Final = 16
+_VIEWS: Final = 12
 """Times that each picture is looked at, where there are few of them."""
 
 _ROWS: Final = 4_096
