@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import imagekin
 from imagekin import verification
 from imagekin.collection import Collection
 from imagekin.errors import DamagedError, InputError
+from imagekin.store.base import Batch
+from imagekin.testing.oracle import synthetic_put
 from imagekin.verification import kept, measured
 from imagekin.verification.listed import of_file
 from imagekin.verification.pairs import joined, of_labels
@@ -315,12 +318,36 @@ def test_a_reducer_that_changes_distances_makes_it_stale_and_calibrates_anew(pho
     with pytest.raises(InputError, match="was calibrated for other vectors"):
         verification.verify(photos, 1, 2)
     found = verification.calibrate(photos)
-    assert any("lda:5 made, which learned from its labels" in note for note in found.notes)
+    assert any(
+        "lda:5 made, which learned from its labels; so for these pairs it learned again" in note for note in found.notes
+    )
     ids = [item.id for item in photos.items(label="p03")]
     near = photos.search(id=ids[0], k=1)[0]
     assert verification.verify(photos, ids[0], near.id).distance == pytest.approx(near.distance, abs=1e-3)
     photos.reduce = None
     assert verification.is_stale(photos.store)
+
+
+@pytest.mark.parametrize("reducer", ["head", "lda"])
+def test_what_learned_from_the_labels_is_tried_on_classes_that_it_did_not_learn(
+    photos: Collection, reducer: str
+) -> None:
+    items = list(photos.items())
+    codes = np.random.default_rng(0).permutation(np.repeat(np.arange(PEOPLE), PHOTOS))
+    vectors = [photos.store.vectors([item.id])[1][0] for item in items]
+    photos.remove([item.id for item in items])
+    puts = [synthetic_put(at, one, label=f"p{codes[at]}") for at, one in enumerate(vectors)]
+    photos.store.write(Batch(puts=puts))
+    photos.reduce = reducer
+    pairs = of_labels(photos)
+    known = replace(pairs, seen=None).distances(photos.store)
+    assert known[pairs.same].mean() < 0.5 * known[~pairs.same].mean()  # which it knows by heart
+    found = verification.calibrate(photos)
+    assert 0.35 < found.kind().eer < 0.65  # labels drawn at random say nothing
+    assert any("learned again, 3 times, without the classes that the pairs are of" in note for note in found.notes)
+    left, right = (pairs.identities[side] for side in pairs.rows.T)
+    assert (left == right).sum() == GENUINE
+    assert 0 < (left != right).sum() < IMPOSTORS / 2
 
 
 def test_each_model_has_its_own(photos: Collection, people: Path) -> None:

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from imagekin import reducing
 from imagekin.classification.evidence import Evidence, Method, Whole
 from imagekin.errors import InputError
 from imagekin.evaluation import labelled, learned
 from imagekin.evaluation.labelled import Labelled
-from imagekin.reduce.base import BLOCK, Reducer
+from imagekin.reduce.base import Reducer
 
 if TYPE_CHECKING:
     from imagekin.collection import Collection
@@ -98,14 +97,7 @@ class Rehearsal:
     def _taught(self, rows: Whole) -> NDArray[Any]:
         """All vectors as the reducer makes them that learned from *rows*."""
         assert self.reducer is not None
-        rows = np.sort(np.random.default_rng(self.seed).permutation(rows)[: reducing.SAMPLE])
-        names = np.array(self.data.labels, dtype=object)[self.data.codes[rows]].astype(str)
-        try:
-            self.reducer.fit(self.whole[rows], names)
-        except InputError:  # it may want more numbers than there are classes now
-            self.reducer.set_params(n_components=None).fit(self.whole[rows], names)
-        made = [self.reducer.transform(self.whole[at : at + BLOCK]) for at in range(0, len(self.whole), BLOCK)]
-        return np.concatenate(made).astype(np.float32)
+        return learned.taught(self.reducer, replace(self.data, vectors=self.whole), rows, seed=self.seed)
 
 
 def _paged(method: Method, rows: Whole, strange: bool) -> list[Evidence]:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from imagekin import reduce
+from imagekin import reduce, reducing
 from imagekin.errors import InputError
 from imagekin.evaluation import split as splits
 from imagekin.evaluation.labelled import Labelled
@@ -94,6 +95,50 @@ def pupil(says: Mapping[str, Any] | None) -> Reducer | None:
     if says is None or reducer is None or not reducer.needs_labels or _trained(says).get("source") == "judgements":
         return None
     return reducer.set_params(**_recipe(says))
+
+
+def taught(reducer: Reducer, data: Labelled, rows: NDArray[np.intp], *, seed: int) -> Vectors:
+    """All of *data*, whole vectors, as the reducer makes them that learned from *rows* of it, ``(n, dim)``.
+
+    Raises:
+        InputError: these rows can teach it nothing.
+    """
+    rows = np.sort(np.random.default_rng(seed).permutation(rows)[: reducing.SAMPLE])
+    names = np.array(data.labels, dtype=object)[data.codes[rows]].astype(str)
+    vectors = data.vectors.astype(np.float32, copy=False)
+    try:
+        reducer.fit(vectors[rows], names)
+    except InputError:  # it may want more numbers than there are classes now
+        reducer.set_params(n_components=None).fit(vectors[rows], names)
+    made = [reducer.transform(vectors[at : at + BLOCK]) for at in range(0, len(vectors), BLOCK)]
+    return np.concatenate(made).astype(np.float32)
+
+
+def strangers(reducer: Reducer, data: Labelled, *, seed: int, parts: int = 3) -> tuple[NDArray[np.intp], Vectors]:
+    """*data*, whole vectors, by parts of its classes, each as the reducer makes it that learned from the other parts.
+
+    Vectors compare within a part only: each part's come from a training of its own.
+
+    Returns:
+        The number of each row's part, ``(n,)``, and the vectors, ``(n, dim)``.
+
+    Raises:
+        InputError: there are fewer than four classes, or too few pictures in them.
+    """
+    parts = min(parts, len(np.unique(data.codes)) // 2)
+    if parts < 2:
+        raise InputError(f"{data.name} has too few classes to learn from some and try others; four are the least.")
+    shuffled = np.random.default_rng(seed).permutation(np.unique(data.codes))
+    number, made = np.empty(len(data.codes), np.intp), []
+    for part, classes in enumerate(np.array_split(shuffled, parts)):
+        number[np.isin(data.codes, classes)] = part
+    for part in range(parts):
+        rows = np.flatnonzero(number == part)
+        made.append(taught(reducer, data, np.flatnonzero(number != part), seed=seed)[rows])
+    vectors = np.zeros((len(number), max(each.shape[1] for each in made)), np.float32)
+    for part, each in enumerate(made):
+        vectors[number == part, : each.shape[1]] = each
+    return number, vectors
 
 
 def _note(says: dict[str, Any]) -> str:

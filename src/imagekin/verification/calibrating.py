@@ -64,7 +64,7 @@ def calibrate(
         pictures=len(np.unique(data.rows)), genuine=int(data.same.sum()), kinds=kinds, scaling=best, losses=losses,
         error=calibration_error(*judged) if judged else None, reliability=tuple(reliability(*judged)) if judged else (),
         prior=prior, similarities=measured.shown(distances[data.same], photos.store.metric, seed),
-        notes=(*data.notes, *_learned(photos), *_notes(data, kinds, folds)), skipped=data.skipped, seed=seed,
+        notes=(*data.notes, *_learned(photos, data), *_notes(data, kinds, folds)), skipped=data.skipped, seed=seed,
         seconds=time.perf_counter() - started,
     )  # fmt: skip
     if keep:
@@ -99,13 +99,13 @@ def _shown(data: Pairs) -> Whole:
     return data.identities[np.unique(data.rows)]
 
 
-def _learned(photos: Collection) -> Iterator[str]:
-    """What to know where the distances themselves come from labels."""
+def _learned(photos: Collection, data: Pairs) -> Iterator[str]:
+    """What to know where the distances themselves come from labels, and the pairs from elsewhere."""
     says = photos.store.settings().get("reduce")
-    if says is not None and reduce.create(says["spec"]).needs_labels:
+    if data.source == "pairs" and says is not None and reduce.create(says["spec"]).needs_labels:
         yield (
-            f"The collection compares vectors that {says['spec']} made, which learned from its labels, so that new "
-            "pictures may do worse than this says; calibrate with a file of pairs that it did not learn from."
+            f"The collection compares vectors that {says['spec']} made, which learned from its labels: if these pairs "
+            "show pictures that it learned from, new pictures do worse than this says."
         )
 
 

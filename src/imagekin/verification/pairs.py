@@ -16,6 +16,7 @@ from imagekin.types import Skipped, Vectors
 
 if TYPE_CHECKING:
     from imagekin.collection import Collection
+    from imagekin.evaluation.labelled import Labelled
 
 Flags = NDArray[np.bool_]
 Whole = NDArray[np.int64]
@@ -47,6 +48,7 @@ class Pairs:
         notes: sentences on what was left out.
         skipped: files that could not be read.
         source: ``labels`` or ``pairs``.
+        seen: what is compared, ``(n, m)``, where that is not what the store makes of the vectors; else None.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Pairs:
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = field(default=())
     source: str = "labels"
+    seen: Vectors | None = None
 
     def of_kind(self, number: int) -> Flags:
         """Which pairs are impostors of that kind, ``(p,)``."""
@@ -68,7 +71,7 @@ class Pairs:
 
     def distances(self, store: Store) -> NDArray[np.float64]:
         """The distance of each pair as searches of *store* have it, ``(p,)``."""
-        seen = store.compared(self.vectors)
+        seen = store.compared(self.vectors) if self.seen is None else self.seen
         parts = []
         for at in range(0, len(self.rows), _PAGE):
             left, right = self.rows[at : at + _PAGE].T
@@ -79,6 +82,9 @@ class Pairs:
 def of_labels(photos: Collection, *, seed: int = 0) -> Pairs:
     """Pairs of a collection's labelled pictures: all, or of many a seeded sample in which no class outweighs the rest.
 
+    A head, or any reducer that learned from the labels, would tell these very classes apart, and no others as well.  So
+    it learns again, each time without a part of the classes, and pairs are of classes that it did not learn from.
+
     Raises:
         InputError: no pictures, no labels, one class, or one picture a class.
     """
@@ -86,14 +92,35 @@ def of_labels(photos: Collection, *, seed: int = 0) -> Pairs:
 
     data = labelled.of_collection(photos)
     random = np.random.default_rng(seed)
+    part, seen, note = _strangers(photos, data, seed)
     genuine = _genuine(data.codes, random)
     impostors = _impostors(data.codes, random)
+    impostors = impostors[part[impostors[:, 0]] == part[impostors[:, 1]]]
     rows = np.concatenate([genuine, impostors])
     same = np.arange(len(rows)) < len(genuine)
     vectors = data.vectors.astype(np.float32)
     kinds = np.zeros(len(rows), np.int64)
-    found = Pairs(data.name, vectors, rows, same, (RANDOM,), kinds, data.codes, data.codes, data.notes)
+    notes = (*data.notes, *note)
+    found = Pairs(data.name, vectors, rows, same, (RANDOM,), kinds, data.codes, data.codes, notes, seen=seen)
     return checked(found)
+
+
+def _strangers(photos: Collection, data: Labelled, seed: int) -> tuple[Whole, Vectors | None, tuple[str, ...]]:
+    """Parts of the rows, what is compared within them if not what the store makes of vectors, and a word on that."""
+    from imagekin.evaluation import learned
+
+    every = np.zeros(len(data.codes), np.int64)
+    says = photos.store.settings().get("reduce")
+    reducer = learned.pupil(says)
+    if says is None or reducer is None:
+        return every, None, ()
+    made = f"The collection compares vectors that {says['spec']} made, which learned from its labels"
+    try:
+        part, seen = learned.strangers(reducer, data, seed=seed)
+    except InputError:
+        return every, None, (f"{made}, and from too few classes to be tried on others: new pictures may do worse.",)
+    again = f"so for these pairs it learned again, {part.max() + 1} times, without the classes that the pairs are of."
+    return part.astype(np.int64), seen, (f"{made}; {again}",)
 
 
 def checked(pairs: Pairs) -> Pairs:
