@@ -35,7 +35,7 @@ MODEL: Final = "efficientnet-lite0"
 
 PARTS: Final = ("rows", "layers", "unfreeze", "fc2")
 
-FINETUNED: Final[Figures] = {"unfreeze": 1, "augment": "flip", "backbone": 0.5, "held": 0.1}
+FINETUNED: Final[Figures] = {"unfreeze": 1, "augment": "flip", "epochs": 4, "backbone": 0.5, "held": 0.1}
 METRIC: Final[Figures] = {"loss": "multi-similarity", **FINETUNED}
 """Of ``train.finetune`` and ``train.metric``, where it differs from what is usual."""
 
@@ -51,7 +51,6 @@ WORST: Final = 10
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, default=0, help="pictures, spread over the folder; 0 for all")
     parser.add_argument("--parts", default=",".join(PARTS), help=f"any of {', '.join(PARTS)}, with commas [all]")
-    parser.add_argument("--minutes", type=float, default=2.0, help="that one network learns [2]")
     parser.add_argument("--watts", type=float, default=energy.WATTS, help="of a busy core, where no counter is read")
     parser.add_argument("--seed", type=int, default=0, help="of every draw")
     parser.add_argument("--fashion", type=Path, help="folder of Fashion-MNIST [its own place, or a stand-in]")
@@ -76,7 +75,7 @@ class Study:
     """
 
     def __init__(self, root: Path, arguments: argparse.Namespace, work: Path) -> None:
-        self.work, self.seed, self.minutes = work, arguments.seed, arguments.minutes
+        self.work, self.seed = work, arguments.seed
         self.watts, self.fashion = arguments.watts, arguments.fashion
         self._keep: Callable[[Figures], object] = getattr(arguments, "keep", None) or (lambda _: None)
         self.base = embed.create(MODEL, precision="fp32", device="cpu")
@@ -92,7 +91,6 @@ class Study:
             "fresh": len(np.unique(given.codes[given.fresh])),
             "model": f"{MODEL} (fp32)",
             "dim": self.base.dim,
-            "minutes": self.minutes,
             "watts": self.watts,
             "seed": self.seed,
         }
@@ -105,7 +103,7 @@ class Study:
         kept = self.figures.setdefault("rows", {})
         meter, count = Meter(self.watts), len(self.lessons.paths)
         vectors = lessons.embedded(self.base, self.lessons.pixels)
-        self.figures["reading"] = {**meter.used(), "pictures": count}
+        self.figures.setdefault("reading", {**meter.used(), "pictures": count})
         self._before = tuple(self._measured(vectors[held], held) for _, held in self._splits)
         self._worst = [one.label for one in self._before[0].per_class[:WORST]]
         if "frozen" not in kept:
@@ -240,7 +238,7 @@ class Study:
 
     def _learned(self, learn: str, folder: Path, out: Path, plan: Figures) -> Any:
         function = getattr(train, learn)
-        return function(folder, model=MODEL, out=out, seed=self.seed, minutes=self.minutes, **plan)
+        return function(folder, model=MODEL, out=out, seed=self.seed, **plan)
 
     # -- keeping -------------------------------------------------------------------------------------------------------
 

@@ -66,10 +66,10 @@ def _head(found: Record) -> Lines:
         "",
         f"{figures['pictures']:,} pictures of {figures['classes']} classes (Caltech-101), {figures['model']}. "
         f"*Known classes*: learned from {learned[0]:,} pictures, half of each class, and the other {asked[0]:,} ask "
-        f"each other. *New classes*: learned from the {learned[1]:,} pictures of "
-        f"{figures['classes'] - figures['fresh']} classes, and the {asked[1]:,} of the other {figures['fresh']}, of "
-        "which nothing was learned, ask each other. The measure is precision@4: the mean share of the 4 nearest others "
-        "that have the picture's class. Points are gained over the frozen model; in brackets their 95 % interval, "
+        f"each other. *New classes*: learned from {learned[1]:,} of these, which are of "
+        f"{figures['classes'] - figures['fresh']} classes, and all {asked[1]:,} pictures of the other "
+        f"{figures['fresh']}, of which nothing was learned, ask each other. The measure is precision@4: the mean share "
+        "of the 4 nearest others that have the picture's class. Points are gained over the frozen model; in brackets their 95 % interval, "
         "over classes.",
         "",
     ]
@@ -90,8 +90,8 @@ def _cost(figures: Figures) -> Iterator[str]:
     yield f"![Points gained against joules, and precision of each way](images/{IMAGES[0]})"
     yield ""
     yield (
-        f"Seconds and joules are of the learning of the first column's pictures, a network's being bound to "
-        f"{figures['minutes']:g} minutes. {how}"
+        "Seconds and joules are those of learning for the known classes, the network's own pictures read and the model "
+        f"exported included. {how}"
     )
     yield ""
     yield from _sentences(figures, rows)
@@ -213,6 +213,6 @@ def _method(figures: Figures) -> Iterator[str]:
     for name, plan in plans.items():
         said = ", ".join(f"{key} {value}" for key, value in plan.items())
         known, new = figures["rows"][name]["epochs"]
-        yield f"- {name}: {said}; {known} epochs fitted into the time, and {new} without the new classes."
+        yield f"- {name}: {said}; {known} and, without the new classes, {new} epochs."
     if plans:
         yield ""

@@ -41,7 +41,7 @@ class Lessons:
         learn: rows to learn from, half of each class.
         held: the others.
         fresh: rows of classes that are not learned from in the second trial, a fifth of them.
-        known: rows of the other classes.
+        known: rows of ``learn`` of the other classes.
     """
 
     paths: tuple[str, ...]
@@ -91,7 +91,7 @@ def prepared(root: Path, recipe: Recipe, seed: int) -> Lessons:
     if fresh is None:
         raise SystemExit(f"{root} has too few classes to hold some out; name a folder with four or more.")
     paths = tuple(read[row][0] for row in rows.tolist())
-    known = np.setdiff1d(everything, fresh)
+    known = np.setdiff1d(learn, fresh)
     return Lessons(paths, given.labels, codes, pixels[rows], learn, held, fresh, known)
 
 
