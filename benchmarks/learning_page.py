@@ -69,8 +69,8 @@ def _head(found: Record) -> Lines:
         f"each other. *New classes*: learned from {learned[1]:,} of these, which are of "
         f"{figures['classes'] - figures['fresh']} classes, and all {asked[1]:,} pictures of the other "
         f"{figures['fresh']}, of which nothing was learned, ask each other. The measure is precision@4: the mean share "
-        "of the 4 nearest others that have the picture's class. Points are gained over the frozen model; in brackets their 95 % interval, "
-        "over classes.",
+        "of the 4 nearest others that have the picture's class. Points are "
+        "gained over the frozen model; in brackets their 95 % interval, over classes.",
         "",
     ]
 
