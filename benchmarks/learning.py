@@ -140,7 +140,7 @@ class Study:
         meter = Meter(self.watts)
         headed = self._heads(found, {})
         after = meter.used()
-        both = {key: used[key] + after[key] / len(found) for key in ("seconds", "processor_s", "joules")}
+        both = {key: significant(used[key] + after[key] / len(found)) for key in ("seconds", "processor_s", "joules")}
         self._row(f"{name} + head", headed, {**used, **both}, {"numbers": headed[0].shape[1]})
 
     def _heads(self, vectors: list[Vectors], recipe: Figures) -> list[Vectors]:
