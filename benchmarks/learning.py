@@ -22,6 +22,7 @@ import imagekin
 from benchmarks import codes, energy, layers, lessons, pictures
 from benchmarks.energy import Meter
 from benchmarks.lessons import Rows
+from benchmarks.rounds import significant
 from imagekin import embed, maps, train
 from imagekin.errors import ImagekinError
 from imagekin.evaluation import Evaluation
