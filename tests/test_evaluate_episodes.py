@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 import imagekin
 from imagekin import evaluation
-from imagekin.cli.app import app
 from imagekin.collection import Collection
 from imagekin.errors import InputError
 from imagekin.reduce.lda import LDA
 from tests.people import PEOPLE, PHOTOS, opened, people, population, runner
+from tests.shell import invoke
 
 __all__ = ["people", "population"]
 
@@ -168,5 +168,5 @@ def test_episodes_go_alone(beside: tuple[str, str], photos: Collection) -> None:
 def test_a_collection_without_labels_says_so(tmp_path: Path) -> None:
     with imagekin.open(tmp_path / "c", model="pixels"):
         pass
-    done = CliRunner().invoke(app, ["-c", str(tmp_path / "c"), "evaluate", "--episodes", "5x1"])
+    done = invoke("-c", tmp_path / "c", "evaluate", "--episodes", "5x1")
     assert done.exit_code == 1 and "has no pictures" in done.output

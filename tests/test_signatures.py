@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 import imagekin
 from imagekin import verification
-from imagekin.cli.app import app
 from imagekin.errors import InputError
 from imagekin.verification import signatures
 from imagekin.verification.signatures import Signature
 from tests import signed
+from tests.shell import invoke
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +88,7 @@ def test_a_calibration_tells_forgers_from_strangers(hands: Path, tmp_path: Path)
 
 
 def test_the_command_takes_a_folder_of_signatures(hands: Path, tmp_path: Path) -> None:
-    def run(*arguments: object) -> Result:
-        return CliRunner().invoke(app, ["-c", str(tmp_path / "c"), *map(str, arguments)])
-
+    run = partial(invoke, "-c", tmp_path / "c")
     few = signed.folder(tmp_path / "few", range(30, 36), genuine=4, forged=2)
     assert run("index", few, "--model", "raw").exit_code == 0
     done = run("calibrate", few, "--json")

@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 
 import imagekin
 from imagekin import embed, train
-from imagekin.cli.app import app
 from imagekin.errors import InputError, UnknownNameError
 from imagekin.train import pictures
 from imagekin.train.runs import Run
 from tests import signed
 from tests.people import PEOPLE, album
+from tests.shell import invoke
 from tests.torch_networks import need
 
 SMALL = "cnn(fc2=16, side=16)"
@@ -39,10 +38,6 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def hands(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return signed.folder(tmp_path_factory.mktemp("hands"), range(14), genuine=5, forged=4)
-
-
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def test_a_torch_network_learns_what_tells_people_apart_that_it_never_saw(people: Path, tmp_path: Path) -> None:
@@ -99,6 +94,12 @@ def test_a_torch_projection_is_a_model_like_any_other(people: Path, tmp_path: Pa
         [vector] = model.embed([picture.convert("RGB")])
     [wanted] = answer(again.module, seen)
     np.testing.assert_allclose(vector / np.linalg.norm(vector), wanted / np.linalg.norm(wanted), atol=2e-3)
+    further = train.metric(people, str(tmp_path / "run"), loss="supcon", unfreeze=1, epochs=1, lr=1e-9,
+                           out=tmp_path / "further", **QUICK)  # fmt: skip
+    assert further.trial.precision.before == pytest.approx(further.trial.precision.after)
+    with Image.open(shown) as picture:
+        [same] = embed.create(str(tmp_path / "further")).embed([picture.convert("RGB")])
+    np.testing.assert_allclose(same, vector, atol=2e-3 * np.abs(vector).max())
     with pytest.raises(InputError, match="is a training that has its own layers already; leave out dims"):
         train.metric(people, str(tmp_path / "run"), dims=4)
 

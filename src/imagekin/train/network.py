@@ -199,6 +199,8 @@ def _again(run: Run) -> Network:
     source, _ = _made(name, options, filled=False)
     source = source if dims is None else projection.projected(source, dims, name)
     torch_weights.fill(source.module, torch_weights.read(run.weights, trust=False), str(run.folder))
+    if (layer := projection.of(source.module)) is not None:
+        layer.learned = True
     return of(source, run.facts["model"], pretrained=True)
 
 

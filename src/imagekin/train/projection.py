@@ -70,13 +70,14 @@ class Projected(torch.nn.Module):  # type: ignore[misc]
 
     Attributes:
         bare: give what the layer is given instead.
+        learned: whether its numbers come from an earlier training, and are to be gone on from.
     """
 
     def __init__(self, network: Any, numbers: int, dims: int) -> None:
         super().__init__()
         self.trunk, self.flat = Trunk(network), Flat()
         self.layer = torch.nn.Linear(numbers, dims)
-        self.bare = False
+        self.bare = self.learned = False
 
     def forward(self, scaled: Any) -> Any:
         """Scaled pictures to vectors ``(n, dims)``."""
@@ -110,9 +111,9 @@ def of(module: Any) -> Projected | None:
 
 @contextlib.contextmanager
 def bare(module: Any) -> Iterator[None]:
-    """While the block runs, a network with a projection gives its map as it is; others are not changed."""
+    """While the block runs, a network with a new projection gives its map as it is; others are not changed."""
     found = of(module)
-    if found is None:
+    if found is None or found.learned:
         yield
         return
     found.bare = True
@@ -123,13 +124,13 @@ def bare(module: Any) -> Iterator[None]:
 
 
 def start(feed: Feed) -> None:
-    """Begin the feed's projection, if it has one, from the pictures that are learned from.
+    """Begin the feed's projection, if it has a new one, from the pictures that are learned from.
 
     Raises:
         InputError: these are fewer than the numbers that it is to leave.
     """
     found = of(feed.module)
-    if found is None:
+    if found is None or found.learned:
         return
     rows, codes = _seen(feed)
     weight, bias = whitened(rows, codes, found.layer.out_features)
