@@ -15,9 +15,11 @@ from imagekin import train
 from imagekin.collection import Collection
 from imagekin.distance import normalized
 from imagekin.errors import InputError
-from imagekin.store.base import Batch
+from imagekin.store.base import Batch, Made
+from imagekin.testing.oracle import embedder
 from imagekin.train import examples, judged, questions
 from imagekin.train.judged import Question
+from imagekin.train.records import Change
 from imagekin.types import Judgement
 from tests.judged import by_classes
 from tests.shell import invoke
@@ -136,7 +138,7 @@ def test_contradictions_and_missing_pictures_are_left_out(photos: Collection) ->
     given = judged.drawn(photos.store)
     assert given.notes == (
         "2 judgements contradict each other and were left out.",
-        "1 judgements are of pictures that are missing, and were left out.",
+        "1 judgements are of pictures that are missing or have no vector, and were left out.",
     )
     assert given.ids.tolist() == [1, 2, 3, 50, 60, 70, 72, 90]
     assert given.judgements == 6
@@ -159,6 +161,83 @@ def test_what_judgements_say_of_labels() -> None:
     assert lent == {}, "6 is like a cat that was said to be like a dog"
     assert wrong == {1, 4, 5}
     assert judged.of_labels([], labels) == ({}, set())
+
+
+def test_each_picture_that_is_right_is_like_what_was_searched_by_and_not_like_the_one_before() -> None:
+    labels = {1: "dog", 2: "cat", 3: "dog", 4: None, 5: "cat"}
+    assert judged.of_labels(of((1, 2, True), (1, 3, True)), labels) == ({}, {1, 2}), "1 and 3 are dogs, as was said"
+    assert judged.of_labels(of((1, 4, True), (1, 5, True)), labels) == ({}, {1, 5}), "4 stands between them"
+    assert judged.of_labels(of((1, 9, True), (1, 4, True)), labels) == ({4: "dog"}, set()), "9, before 4, is gone"
+    assert judged.of_labels(of(("x", 1, True), ("x", 4, True), ("x", 3, True)), labels) == ({4: "dog"}, set())
+    assert judged.of_labels(of(*(("x", number, True) for number in labels)), labels) == ({}, {1, 2, 3, 5})
+    assert judged.of_labels(of((4, 1, True), (4, 2, True)), labels) == ({}, {1, 2}), "both cannot be like 4"
+
+
+def test_who_is_left_of_a_search_is_still_the_same(photos: Collection) -> None:
+    photos.judge(1, right=[2, 3, 4], wrong=[50])
+    given = judged.drawn(photos.store)
+    for rows, same in (([0, 2, 3, 4], 3), ([1, 3, 4], 2), ([0, 3, 4], 2)):
+        kinds = given.kinds(given.questions, np.array(rows))
+        assert len(set(kinds[:same].tolist())) == 1 and kinds[same] != kinds[0], rows
+
+
+def test_the_order_of_many_is_that_of_each_pair() -> None:
+    unit = normalized(np.random.default_rng(3).integers(-1, 2, (60, 4)).astype(np.float32) + np.float32(1e-3))
+    right, wrong = np.arange(1, 30), np.arange(30, 60)
+    gaps = (unit[right] @ unit[0])[:, None] - (unit[wrong] @ unit[0])[None, :]
+    assert (gaps == 0).any() and (gaps < 0).any()
+    want = (gaps > 0).mean() + (gaps == 0).mean() / 2
+    assert questions.order(unit, Question(0, right, wrong)) == pytest.approx(want, abs=1e-12)
+
+
+def test_what_a_file_of_a_stranger_may_hold(photos: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (1, 20, 40, 60, 80, 100):
+        photos.judge(number, right=[number + 1], wrong=[number + 110])
+    store: Any = photos.store
+    with store.database.transaction() as writer:
+        for row in (("item:1", 1, 1), ("again", 2, 1), ("name:x", 5, None), ("x", 5, None), ("x", 6, None)):
+            writer.execute("INSERT INTO judgement VALUES (?, ?, ?, 1, 0)", row)
+    given = judged.drawn(store)
+    first = next(each for each in given.questions if each.asked == 0)
+    assert given.ids[first.right].tolist() == [2], "once, and not itself"
+    named = next(each for each in given.questions if each.asked is None)
+    assert sorted(given.ids[named.right].tolist()) == [5, 6]
+    assert np.isfinite(train.head(photos, apply=False).on_images.precision.low)
+    monkeypatch.setattr(judged, "MOST", 4)
+    few = judged.drawn(store)
+    assert [each.item for each in photos.judgements()][-4:] == [81, 190, 101, 210]
+    assert few.ids.tolist() == [80, 81, 100, 101, 190, 210]
+    assert few.notes == ("Of 14 judgements the newest 4 were learned from.",)
+
+
+def test_a_gain_that_is_no_number_is_none() -> None:
+    assert questions._verdict(Change("right before wrong", 0.5, np.nan, np.nan, np.nan))[0] is False
+
+
+def test_a_further_model_learns_from_the_pictures_that_it_has_vectors_of(tmp_path: Path) -> None:
+    vectors = noisy()[: 6 * EACH]
+    labels: list[str | None] = [f"class {row // EACH}" for row in range(len(vectors))]
+    labels[3] = labels[4] = None
+    with imagekin.open(filled(tmp_path / "c", vectors, labels)) as photos:
+        model = embedder("synthetic-2", vectors.shape[1])
+        second = photos.store.space(model)
+        second.claim(model)
+        known = {each.id: each.hash for each in photos.store.known(None)}
+        second.complete([Made(number, known[number], vectors[number - 1]) for number in known if number not in (2, 4)])
+        photos.judge(1, right=[2, 3, 4, 5], wrong=[40])
+        given = judged.drawn(second)
+        assert given.ids.tolist() == [1, 3, 5, 40]
+        assert given.notes == ("2 judgements are of pictures that are missing or have no vector, and were left out.",)
+        told = examples.drawn(second, 0)
+        assert len(told.codes) == len(vectors) - 3 + 1, "2 and 4 have none; 5 has the label of 1"
+
+
+def test_more_numbers_than_there_are_directions(photos: Collection) -> None:
+    for number in (1, 20, 40, 60, 80):
+        photos.judge(number, right=[number + 1], wrong=[number + 110])
+    with pytest.raises(InputError, match="looks along .* directions, and leaves at most as many numbers .* not 9,999"):
+        train.head(photos, dims=9_999, source="judgements")
+    assert photos.reduce is None
 
 
 def test_judgements_count_beside_labels(tmp_path: Path) -> None:

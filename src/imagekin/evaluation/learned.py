@@ -82,7 +82,10 @@ def _reduced(data: Labelled, photos: Collection) -> tuple[Labelled, Reducer | No
         words = "it was given fitted, and nobody knows by which pictures, so that whole vectors were evaluated."
         return replace(data, notes=(*data.notes, _note(says) + words)), None, {}
     if _trained(says).get("source") == "judgements":
-        words = "it learned from judgements and from no label, so that it was evaluated as it is."
+        words = (
+            "it learned from judgements and from no label, so that it was evaluated as it is; pictures that were "
+            "judged look better by it than others."
+        )
         seen = np.concatenate([photos.store.compared(_some(data, at)) for at in range(0, len(data.ids), BLOCK)])
         return replace(data, vectors=seen, notes=(*data.notes, _note(says) + words, *_told(says))), None, {}
     reducer.set_params(**_recipe(says))

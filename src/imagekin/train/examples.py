@@ -102,6 +102,8 @@ def _judged(store: Store, sample: Sample) -> tuple[Sample, list[str]]:
     about = {number for each in judgements for number in (each.asked, each.item) if not isinstance(number, str)}
     there = {number: item.label for number, item in store.found(sorted(about)).items() if not item.missing}
     lent, wrong = judged.of_labels(judgements, there)
+    able = judged.present(store, lent.keys())
+    lent = {number: label for number, label in lent.items() if number in able}
     kept = [row for row, number in enumerate(sample.ids) if number not in wrong]
     notes = []
     if lent:

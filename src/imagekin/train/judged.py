@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
 
 import numpy as np
 
@@ -12,6 +14,9 @@ from imagekin.evaluation.gallery import Positions
 from imagekin.store.base import Store
 from imagekin.types import Judgement, Vectors
 from imagekin.verification.pairs import joined
+
+MOST: Final = 20_000
+"""Judgements that are learned from, the newest ones: more people do not give, but a file of a stranger may hold."""
 
 
 @dataclass(frozen=True)
@@ -62,22 +67,25 @@ class Judged:
         """Of *rows* the number of what each shows, ``(n,)``: one for all that *questions* say are the same."""
         place = np.full(len(self.ids), -1, np.int64)
         place[rows] = np.arange(len(rows))
-        links = [(place[one], place[other]) for each in questions for one, other in _same(each)]
-        return joined(len(rows), [(one, other) for one, other in links if one >= 0 and other >= 0])
+        alike = (place[_alike(each)] for each in questions)
+        return joined(len(rows), [link for each in alike for link in _chained(each[each >= 0])])
 
 
 def drawn(store: Store) -> Judged:
     """What was judged of the pictures that are there now; where a pair is judged in two ways, neither counts."""
     said, contradicted = _settled(store.judgements())
-    there = {number for number, item in store.found(sorted(_items(said))).items() if not item.missing}
-    kept = [each for each in said if _items([each]) <= there]
+    there = present(store, _items(said))
+    able = [each for each in said if _items([each]) <= there]
+    kept = able[-MOST:]
     ids = np.array(sorted(_items(kept)), np.int64)
     vectors = store.vectors(ids.tolist())[1] if len(ids) else np.empty((0, store.dim), np.float32)
     notes = []
     if contradicted:
         notes.append(f"{contradicted:,} judgements contradict each other and were left out.")
-    if absent := len(said) - len(kept):
-        notes.append(f"{absent:,} judgements are of pictures that are missing, and were left out.")
+    if absent := len(said) - len(able):
+        notes.append(f"{absent:,} judgements are of pictures that are missing or have no vector, and were left out.")
+    if len(able) > len(kept):
+        notes.append(f"Of {len(able):,} judgements the newest {MOST:,} were learned from.")
     return Judged(ids, normalized(vectors.astype(np.float32)), tuple(_questions(kept, ids)), len(kept), tuple(notes))
 
 
@@ -92,31 +100,30 @@ def of_labels(judgements: Iterable[Judgement], labels: Mapping[int, str | None])
         The label of each item without one that was judged to show the same as others, which have one between them; and
         the items of which it was said otherwise than their labels say.
     """
-    same, different = _pairs(_settled(judgements)[0])
-    known = {number for pair in (*same, *different) for number in pair if number in labels}
-    places = {number: place for place, number in enumerate(sorted(known))}
-    links = [(places[one], places[other]) for one, other in same if {one, other} <= known]
-    kinds = joined(len(places), links).tolist() if places else []
+    said = [each for each in _settled(judgements)[0] if _items([each]) <= labels.keys()]
+    ids = sorted(_items(said))
+    questions = list(_questions(said, np.array(ids, np.int64)))
+    own = [labels[number] for number in ids]
+    kinds = joined(len(ids), [link for each in questions for link in _chained(_alike(each))]).tolist() if ids else []
     names: dict[int, set[str]] = {}
-    for number, place in places.items():
-        if (label := labels[number]) is not None:
-            names.setdefault(kinds[place], set()).add(label)
+    for kind, label in zip(kinds, own, strict=True):
+        if label is not None:
+            names.setdefault(kind, set()).add(label)
     lent = {
-        number: next(iter(found)) for number, place in places.items()
-        if labels[number] is None and len(found := names.get(kinds[place], set())) == 1
+        number: next(iter(found)) for number, kind, label in zip(ids, kinds, own, strict=True)
+        if label is None and len(found := names.get(kind, set())) == 1
     }  # fmt: skip
-    wrong = set[int]()
-    for pairs, alike in ((same, True), (different, False)):
-        for pair in pairs:
-            one, other = (labels.get(number) for number in pair)
-            if one is not None and other is not None and (one == other) != alike:
-                wrong.update(pair)
-    return lent, wrong
+    return lent, {ids[row] for each in questions for row in _otherwise(each, own)}
+
+
+def present(store: Store, ids: Set[int]) -> set[int]:
+    """Those of some items that are there and have a vector, which of a further model not all have."""
+    return {known.id for known in store.known(None) if known.id in ids and not known.missing}
 
 
 def _settled(judgements: Iterable[Judgement]) -> tuple[list[Judgement], int]:
     """Those that agree on what a pair is, and how many do not: A finds B and B finds A may have been judged apart."""
-    every = list(judgements)
+    every = list({(each.asked, each.item): each for each in judgements if each.asked != each.item}.values())
     fits: dict[frozenset[int | str], set[bool]] = {}
     for each in every:
         fits.setdefault(frozenset((each.asked, each.item)), set()).add(each.fits)
@@ -129,8 +136,10 @@ def _items(judgements: Iterable[Judgement]) -> set[int]:
 
 
 def _questions(judgements: Sequence[Judgement], ids: Positions) -> Iterator[Question]:
-    for asked in dict.fromkeys(each.asked for each in judgements):
-        own = [each for each in judgements if each.asked == asked]
+    found: dict[int | str, list[Judgement]] = {}
+    for each in judgements:
+        found.setdefault(each.asked, []).append(each)
+    for asked, own in found.items():
         right, wrong = (
             np.searchsorted(ids, np.array([each.item for each in own if each.fits is fit], np.int64))
             for fit in (True, False)
@@ -138,18 +147,21 @@ def _questions(judgements: Sequence[Judgement], ids: Positions) -> Iterator[Ques
         yield Question(None if isinstance(asked, str) else int(np.searchsorted(ids, asked)), right, wrong)
 
 
-def _same(question: Question) -> Iterator[tuple[int, int]]:
-    """Pairs of rows that show the same, by which all that is right hangs together."""
-    right = question.right.tolist() if question.asked is None else [question.asked, *question.right.tolist()]
-    yield from zip(right, right[1:], strict=False)
+def _alike(question: Question) -> Positions:
+    """Rows that show the same."""
+    own = [] if question.asked is None else [question.asked]
+    return np.concatenate([np.array(own, np.int64), question.right])
 
 
-def _pairs(judgements: Sequence[Judgement]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Pairs of items that were judged to show the same, and such that were judged not to."""
-    ids = np.array(sorted(_items(judgements)), np.int64)
-    same, different = [], []
-    for each in _questions(judgements, ids):
-        same += [(int(ids[one]), int(ids[other])) for one, other in _same(each)]
-        if each.asked is not None:
-            different += [(int(ids[each.asked]), int(ids[row])) for row in each.wrong]
-    return same, different
+def _chained(rows: Positions) -> Iterator[tuple[int, int]]:
+    """Pairs by which all of the rows hang together."""
+    yield from pairwise(rows.tolist())
+
+
+def _otherwise(question: Question, labels: Sequence[str | None]) -> set[int]:
+    """Rows of which something else was said than their labels say."""
+    right = {row for row in question.right.tolist() if labels[row] is not None}
+    if question.asked is None or (own := labels[question.asked]) is None:
+        return right if len({labels[row] for row in right}) > 1 else set()
+    off = {row for row in right if labels[row] != own} | {row for row in question.wrong.tolist() if labels[row] == own}
+    return off | {question.asked} if off else set()

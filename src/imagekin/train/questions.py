@@ -65,7 +65,7 @@ class Learner:
         step: called with what is done next.
 
     Raises:
-        InputError: too few questions say what is to come before what.
+        InputError: too few questions say what is to come before what, or *dims* is too large.
     """
 
     def __init__(self, store: Store, dims: int | None, seed: int, step: Callable[[str], None]) -> None:
@@ -74,6 +74,11 @@ class Learner:
         self.given = judged.drawn(store)
         _check(self.given, store.location)
         pca = _basis(store, seed)
+        if dims is not None and dims > pca.n_components_:
+            raise InputError(
+                f"a head that learns from judgements looks along {pca.n_components_:,} directions, and leaves at "
+                f"most as many numbers of a vector, not {dims:,}."
+            )
         self.dims = dims
         self._bench = Bench(self.given, pca, self.dims, before=_before(store, self.given.vectors))
 
@@ -192,8 +197,8 @@ def order(unit: Vectors, question: Question) -> float:
     shares = []
     for row in asking:
         right, wrong = (unit[each] @ unit[row] for each in (question.right[question.right != row], question.wrong))
-        gaps = right[:, None] - wrong[None, :]
-        shares.append(float((gaps > 0).mean() + (gaps == 0).mean() / 2))
+        before, upto = (np.searchsorted(np.sort(wrong), right, side) for side in ("left", "right"))
+        shares.append(float((before + upto).mean()) / (2 * len(wrong)))
     return sum(shares) / len(shares)
 
 
@@ -227,7 +232,7 @@ def _verdict(change: Change) -> tuple[bool, str]:
         f"of pictures that were judged, {change.after:.1%} come in the right order, and {change.before:.1%} without it"
     )
     interval = f"{100 * change.gain:+.1f} points, 95 % interval {100 * change.low:+.1f} to {100 * change.high:+.1f}"
-    if change.low <= 0:
+    if not change.low > 0:
         return False, f"The head is not surely better: {points} ({interval}); judge more, and learn again."
     return True, f"The head is better: {points} ({interval}), in searches that it did not learn from."
 
