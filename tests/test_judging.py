@@ -34,6 +34,7 @@ def test_what_was_said_is_kept_and_told(photos: Collection, tmp_path: Path) -> N
     assert photos.judge(1, right=[2], wrong=[3]) == 1  # the first is known
     assert said(photos) == [(1, 2, True), (1, 4, False), ("a beach", 5, True), (1, 3, False)]
     assert said(photos, "a beach") == [("a beach", 5, True)]
+    assert photos.store.judged() == (4, 2)
     assert said(photos, 2) == []
     times = [each.made for each in photos.judgements()]
     assert times == sorted(times) and 1.7e9 < times[0] < 1e10

@@ -166,6 +166,10 @@ class Store(Models):
         """What people said, the oldest first: of what *asked* found, or of everything."""
         return []
 
+    def judged(self) -> tuple[int, int]:
+        """How many judgements there are, and of what so many searches found."""
+        return 0, 0
+
     def forget_judgements(self, asked: int | str | None = None) -> int:
         """Forget what was said of what *asked* found, or everything.  Returns how many judgements."""
         return 0

@@ -49,6 +49,11 @@ class JudgedStore(Store):
             for question, number, item, fits, made in rows
         ]
 
+    def judged(self) -> tuple[int, int]:
+        """See ``Store.judged``."""
+        ((total, searches),) = self.database.all("SELECT count(*), count(DISTINCT question) FROM judgement")
+        return total, searches
+
     def forget_judgements(self, asked: int | str | None = None) -> int:
         """See ``Store.forget_judgements``."""
         sql = "DELETE FROM judgement WHERE ?1 IS NULL OR question = ?1 RETURNING item"

@@ -31,6 +31,8 @@ All = Annotated[bool, Query(description="Every judgement.")]
 async def judgements(request: Request, collection: str, *, id: Asked = None, name: Name = None) -> Response:
     """What was said of what an item found, or a name, or of everything; and how much was said in all."""
     served: Served = request.app.state.gallery.of(collection)
+    if id is not None and name is not None:
+        raise Problem(422, "judgements are of what an item found or of what a name stands for; give id or name.")
     asked = id if id is not None else name
     return answer(await served.reading.run(_told, served.collection, asked, 0))
 
@@ -80,11 +82,11 @@ async def undo(request: Request, collection: str) -> Response:
 
 
 def _told(photos: Collection, asked: int | str | None, changed: int) -> dict[str, Any]:
-    every = photos.judgements()
+    total, searches = photos.store.judged()
     return {
-        "judgements": [asdict(each) for each in every if asked is None or each.asked == asked],
-        "total": len(every),
-        "searches": len({each.asked for each in every}),
+        "judgements": [asdict(each) for each in photos.judgements(asked)],
+        "total": total,
+        "searches": searches,
         "changed": changed,
         "learned": _learned(photos),
     }
