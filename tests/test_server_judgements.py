@@ -72,6 +72,7 @@ def test_what_makes_no_sense_is_refused(site: Site, body: dict[str, Any]) -> Non
 def test_whose_judgements_are_forgotten_must_be_said(site: Site) -> None:
     for wanted in ({}, {"id": 1, "all": True}, {"id": 1, "name": "x"}):
         problem(site.ask("judgements", "DELETE", params=wanted), 422)
+    problem(site.ask("judgements", params={"id": 1, "name": "x"}), 422)
 
 
 def test_a_server_that_may_only_be_looked_at(photos: Collection) -> None:
@@ -145,5 +146,7 @@ def test_hits_say_how_sure_they_are_where_the_collection_is_calibrated(site: Sit
     assert all("match" in hit for row in both for hit in row)
     for more in ({"plus": [2]}, {"minus": [9]}):
         assert "match" not in site.search(id=1, **more).json()["results"][0][0], "a sum is no picture"
+    part = site.search(id=1, crop=[0, 0, 20, 20]).json()["results"][0][0]
+    assert "similarity" in part and "match" not in part, "a region is no picture"
     photos.reduce = "pca-whiten:5"
     assert "match" not in site.search(id=1).json()["results"][0][0], "it was calibrated for other vectors"

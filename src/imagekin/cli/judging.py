@@ -63,9 +63,9 @@ def matches(
 ) -> list[float] | None:
     """The probability that each hit shows the same as the one picture that was searched by.
 
-    None where the collection is not calibrated, and for words and sums, whose distances mean something else.
+    None where the collection is not calibrated, and for words, sums and regions, whose distances mean something else.
     """
-    if texts is not None or any(options.get(name) is not None for name in ("expand", "rerank", "fuse")):
+    if texts is not None or any(options.get(name) is not None for name in ("crop", "expand", "rerank", "fuse")):
         return None
     from imagekin import mixture
 

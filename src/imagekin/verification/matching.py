@@ -15,8 +15,8 @@ from imagekin.verification import kept
 def matches(store: Store, hits: Sequence[Sequence[Hit]]) -> list[list[float]] | None:
     """The probability that each hit shows the same as the one picture that was searched by, a list for each query.
 
-    The hits must be those of single pictures: distances to words and to sums of pictures mean something else.  None
-    where the collection is not calibrated, or was for other vectors, or its calibration is damaged.
+    The hits must be those of single pictures: distances to words, regions and sums of pictures mean something else.
+    None where the collection is not calibrated, or was for other vectors, or its calibration is damaged.
     """
     if store.settings().get(kept.SETTING) is None:
         return None

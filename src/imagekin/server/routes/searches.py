@@ -47,12 +47,12 @@ async def search(request: Request, collection: str) -> Response:
     wish = await served.reading.run(_wish, served, wanted)
     found = await _found(served, wanted, wish, pictures)
     timing = ", ".join(f"{stage};dur={seconds * 1e3:.2f}" for stage, seconds in found.seconds.items())
-    alone = not (wanted.text or wanted.weights or wanted.plus or wanted.minus)
+    alone = not (wanted.text or wanted.weights or wanted.plus or wanted.minus or wanted.crop)
     return told(await served.searches.comparing.within(_told, found, served, alone), {"Server-Timing": timing})
 
 
 def _told(found: Found, served: Served, alone: bool) -> bytes:
-    """The answer; *alone*: each query is one picture, so that a distance may say how sure a match is."""
+    """The answer; *alone*: each query is one whole picture, so that a distance may say how sure a match is."""
     sure = matching.matches(served.collection.store, found.hits) if alone else None
     return joined("results", hits(found.hits, served.name, sure), seconds=found.seconds)
 
