@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -68,6 +69,32 @@ def test_keys_say_it(site: Site, opened: Opener) -> None:
     expect(page.get_by_role("status").filter(has_text="1 right, 1 wrong here")).to_be_visible()
     assert said(site) == {(1, number(page, 0), True), (1, number(page, 1), False)}
     assert page.evaluate("document.activeElement.closest('.tile')?.tile.id") == number(page, 1)
+
+
+def test_a_thumb_keeps_the_keys(site: Site, opened: Opener) -> None:
+    page = opened(site, "#/search?id=1")
+    tile(page, 1).locator(".wrong").click()
+    expect(tile(page, 1).locator(".wrong")).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate("document.activeElement.className") == "wrong"
+    assert page.evaluate("document.activeElement.closest('.tile').tile.id") == number(page, 1)
+    page.keyboard.press("Enter")
+    expect(tile(page, 1).locator(".wrong")).to_have_attribute("aria-pressed", "false")
+    expect(page.get_by_role("group", name="Right and wrong")).to_be_hidden()
+    until(page, "document.activeElement.className === 'wrong'")
+    assert said(site) == set()
+
+
+def test_an_answer_that_did_not_arrive_does_not_hold_up_the_next(site: Site, opened: Opener) -> None:
+    page = opened(site, "#/search?id=1")
+    expect(page.locator(".judge")).not_to_have_count(0)
+    broken = re.compile("/judgements")
+    page.route(broken, lambda route: route.fulfill(status=422, json={"detail": "The disk is full."}))
+    tile(page, 0).locator(".right").click()
+    expect(page.locator("#notices")).to_contain_text("The disk is full.")
+    page.unroute(broken)
+    tile(page, 1).locator(".right").click()
+    expect(page.get_by_role("group", name="Right and wrong")).to_contain_text("1 answer about 1 search in all.")
+    assert said(site) == {(1, number(page, 1), True)}
 
 
 def test_searches_that_are_no_item_have_a_name(site: Site, opened: Opener) -> None:

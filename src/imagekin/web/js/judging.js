@@ -49,7 +49,7 @@ export class Judging {
     if (!wanted) return;
     const told = await ask(address(`${this.context.base}/judgements`, wanted));
     if (this.#asked !== wanted) return;
-    this.#take(told);
+    this.#take(told, this.#fits);
   }
 
   /** The two buttons of a picture. */
@@ -73,7 +73,7 @@ export class Judging {
     this.context.say(taken ? "Taken back." : fit ? "Right." : "Wrong.");
     const list = taken ? "neither" : fit ? "right" : "wrong";
     const wanted = this.#asked;
-    this.#sending = this.#sending.then(() => this.#send(wanted, { [list]: [id] }));
+    this.#sending = this.#sending.then(() => this.#send(wanted, { [list]: [id] })).catch(this.context.fail);
   }
 
   async #send(wanted, what) {
@@ -86,8 +86,9 @@ export class Judging {
     }
   }
 
-  #take(told) {
-    this.#fits = new Map(told.judgements.map(({ item, fits }) => [item, fits]));
+  /** Take over what the server knows; what was said *since* it was asked stays. */
+  #take(told, since = []) {
+    this.#fits = new Map([...told.judgements.map(({ item, fits }) => [item, fits]), ...since]);
     this.#count(told);
     this.mark();
   }

@@ -72,9 +72,12 @@ export class Tile {
     if (COARSE.matches) this.says.append(this.grid.lens(item));
   }
 
-  /** Say anew what is said of the picture, which has changed. */
+  /** Say anew what is said of the picture, which has changed; the button that had the keys has them again. */
   say() {
-    if (this.item) this.#caption(this.item);
+    if (!this.item) return;
+    const held = [...this.says.querySelectorAll("button")].indexOf(document.activeElement);
+    this.#caption(this.item);
+    if (held >= 0) this.says.querySelectorAll("button")[held]?.focus({ preventScroll: true });
   }
 
   /** Whether it is selected, and whether it is where keys go. */
