@@ -16,8 +16,9 @@ import imagekin
 from imagekin import bias
 from imagekin.bias import hiding
 from imagekin.bias.hiding import Hiding
-from imagekin.bias.records import PARTS, SUBJECT, SURROUNDINGS, WHOLE
+from imagekin.bias.records import PARTS, SUBJECT, SURROUNDINGS, WHOLE, Part
 from imagekin.cli.app import app
+from imagekin.cli.hiding import _part
 from imagekin.collection import Collection
 from imagekin.errors import InputError, UnsupportedError
 
@@ -230,6 +231,24 @@ def test_a_sheet(photos: Collection) -> None:
     drawn = bias.sheet(looks)
     assert drawn.mode == "RGB" and drawn.height == 2 * bias.sheet(looks[:1]).height
     assert len(np.unique(np.asarray(drawn).reshape(-1, 3), axis=0)) > 1000
+
+
+def test_a_sheet_of_very_many_neighbours_shows_the_first(photos: Collection) -> None:
+    looks = [bias.look(photos, 1, subject="centre", k=k) for k in (12, 20)]
+    assert bias.sheet(looks[:1]).size == bias.sheet(looks[1:]).size
+
+
+def test_what_changes_nothing_is_told_as_nothing() -> None:
+    assert _part(Part(SUBJECT, 1, 1, 1, 0, 0, 0))[3:] == ["0.0%", "0.0–0.0"]
+    assert _part(Part(WHOLE, 1, 1, 1, 0, 0, 0))[3:] == ["", ""]
+
+
+def test_where_there_is_nothing_to_draw_that_is_said(photos: Collection, tmp_path: Path) -> None:
+    few = ["bias", "-c", photos.location, "--subject", "edge", "--area", "0.9", "--samples", 1, "--seed", 1]
+    done = run(*few, "--plot", tmp_path / "s.png", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["examples"] == []
+    assert done.stderr.startswith("No picture is found by its surroundings") and not (tmp_path / "s.png").exists()
 
 
 def test_the_command(photos: Collection, tmp_path: Path) -> None:

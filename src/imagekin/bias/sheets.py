@@ -13,10 +13,11 @@ from imagekin.evaluation.sheets import headed
 
 _PAPER: Final = (246, 246, 244)
 _TILE: Final = 130
+_DRAWN: Final = 12
 
 
 def sheet(looks: Sequence[Look], *, tile: int = _TILE) -> Image.Image:
-    """Draw pictures one below the other, each in three rows.
+    """Draw pictures one below the other, each in three rows with its first neighbours, at most twelve.
 
     Args:
         looks: what was found; at least one.
@@ -36,6 +37,6 @@ def _block(found: Look, tile: int) -> Image.Image:
     for part in PARTS:
         kept = part if part == WHOLE else f"{part.split()[0]}: {found.kept(part)} of {len(found.hits[WHOLE])} stay"
         shown = Image.fromarray(found.shown[part])
-        hits = found.hits[part]
+        hits = found.hits[part][:_DRAWN]
         rows.append(plots.sheet(shown, hits, caption=kept, columns=max(1, len(hits)), tile=tile))
     return headed(f"{found.label}: {found.name}" if found.label else found.name, rows)

@@ -78,8 +78,10 @@ def _leaning(leaning: list[Sort], classes: int) -> Iterator[str]:
 
 
 def _part(one: Part) -> list[str]:
-    changed = "" if one.changed_high == 0 else f"{one.changed:.1%}"
-    interval = "" if one.changed_high == 0 else f"{100 * one.changed_low:.1f}–{100 * one.changed_high:.1f}"
+    from imagekin.bias.records import WHOLE
+
+    changed = "" if one.name == WHOLE else f"{one.changed:.1%}"
+    interval = "" if one.name == WHOLE else f"{100 * one.changed_low:.1f}–{100 * one.changed_high:.1f}"
     return [one.name, f"{one.precision:.1%}", f"{100 * one.low:.1f}–{100 * one.high:.1f}", changed, interval]
 
 

@@ -78,3 +78,5 @@ def _draw(plot: str | None, looks: Sequence[Look]) -> None:
 
     if plot is not None and looks:
         plots.save(bias.sheet(looks), plot)
+    elif plot is not None:
+        click.echo("No picture is found by its surroundings more than by its subject, so nothing was drawn.", err=True)
