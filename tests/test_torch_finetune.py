@@ -128,7 +128,7 @@ def test_random_weights_are_those_of_the_seed(torch: Any) -> None:
         ("cnn(fc3=1)", "cnn has no option 'fc3'; it takes: fc2, side, channels"),
         ("cnn(fc2=0)", "fc2 .* from 1 to 65536, not 0"),
         ("cnn(channels=2)", "channels"),
-        ("efficientnet-lite0(size=96)", "has no option 'size'"),
+        ("efficientnet-lite0(depth=9)", "has no option 'depth'"),
     ],
 )
 def test_what_cannot_be_trained_is_said(spec: str, says: str) -> None:
