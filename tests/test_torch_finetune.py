@@ -128,7 +128,7 @@ def test_random_weights_are_those_of_the_seed(torch: Any) -> None:
         ("cnn(fc3=1)", "cnn has no option 'fc3'; it takes: fc2, side, channels"),
         ("cnn(fc2=0)", "fc2 .* from 1 to 65536, not 0"),
         ("cnn(channels=2)", "channels"),
-        ("efficientnet-lite0(depth=9)", "has no option 'depth'"),
+        ("efficientnet-lite0(depth=96)", "has no option 'depth'; it takes: size"),
     ],
 )
 def test_what_cannot_be_trained_is_said(spec: str, says: str) -> None:
@@ -257,6 +257,7 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(torch: Any, photo
     stopped = runs.Run.open(tmp_path / "parts")
     assert stopped.facts["state"] == "stopped"
     assert [epoch.number for epoch in stopped.history] == [0, 1]
+    assert 'http-equiv="refresh"' not in (stopped.folder / runs.CURVES).read_text("utf-8")
     with pytest.raises(InputError, match="holds a training already; go on with it by --resume"):
         train.finetune(photos, "cnn(fc2=16, side=32)", **again)
     with pytest.raises(InputError, match=r"was begun with lr=0.003, not 0.02"):
@@ -271,6 +272,84 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(torch: Any, photo
     assert all(torch.equal(one[name], other[name]) for name in one)
     with pytest.raises(InputError, match="has come to its end"):
         train.finetune(photos, "cnn(fc2=16, side=32)", resume=True, **again)
+
+
+def begun(photos: Path, out: Path, spec: str = "cnn(side=32)", **how: Any) -> runs.Run:
+    """A training that was interrupted in its second epoch."""
+
+    def stop(moment: Any) -> None:
+        if moment.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train.finetune(photos, spec, out=out, watch=(None, stop), **{**QUICK, "epochs": 3, **how})
+    return runs.Run.open(out)
+
+
+def test_the_time_of_an_interrupted_training_is_counted_once(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+
+    def pass_by(moment: Any) -> None:
+        now[0] += 100.0 * (moment.done == 1)
+
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    begun(photos, tmp_path / "run")
+    again = {**QUICK, "epochs": 3}
+    found = train.finetune(photos, "cnn(side=32)", out=tmp_path / "run", resume=True, watch=(None, pass_by), **again)
+    assert found.run.facts["seconds"] == found.history[-1].seconds == 200
+
+
+def test_a_training_that_began_from_another_goes_on_from_no_other_weights(
+    photos: Path, learned: train.Learned, tmp_path: Path
+) -> None:
+    run = begun(photos, tmp_path / "run", str(learned.run.folder))
+    again: dict[str, Any] = {"out": run.folder, "resume": True, **QUICK, "epochs": 3}
+    with pytest.raises(InputError, match="was begun with other weights"):
+        train.finetune(photos, run.facts["model"], **again)
+    assert len(train.finetune(photos, str(learned.run.folder), **again).history) == 4
+
+
+def test_a_folder_takes_neither_a_networks_name_nor_options(
+    learned: train.Learned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(learned.run.folder, tmp_path / "cnn")
+    monkeypatch.chdir(tmp_path)
+    assert (made("cnn").dim, made("./cnn").dim) == (128, 16)
+    with pytest.raises(InputError, match=r"has its own layers already; leave out side, dims"):
+        made("./cnn(side=64, dims=8)")
+
+
+@pytest.mark.parametrize("plan", [[], {"loss": []}, {"epochs": "many"}, {"options": 5}, None])
+def test_a_damaged_plan_is_said(photos: Path, learned: train.Learned, tmp_path: Path, plan: Any) -> None:
+    folder = shutil.copytree(learned.run.folder, tmp_path / "run")
+    (folder / "run.json").write_text(json.dumps({**learned.run.facts, "state": "stopped", "plan": plan}), "utf-8")
+    with pytest.raises(InputError, match="the plan of .*run is damaged; train into another folder"):
+        train.finetune(photos, "cnn(fc2=16, side=32)", out=folder, resume=True, **QUICK)
+
+
+def test_options_that_were_wrong_leave_nothing_in_the_way(photos: Path, tmp_path: Path) -> None:
+    for unfreeze in (9, None):
+        how = {**QUICK, "epochs": 1, "unfreeze": unfreeze}
+        if unfreeze is None:
+            assert len(train.finetune(photos, "cnn(side=32)", out=tmp_path / "run", **how).history) == 2
+        else:
+            with pytest.raises(InputError, match="4 stages to unfreeze"):
+                train.finetune(photos, "cnn(side=32)", out=tmp_path / "run", **how)
+
+
+def test_pictures_to_judge_by_that_cannot_be_read_are_told_before_anything_is_learned(
+    photos: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(photos, tmp_path / "photos")
+    test = learning._Parts.of(pictures.of_folder(folder), 0.3, 0, False).test
+    for number, path in enumerate(test.paths):
+        if test.codes[number] in test.codes[:number]:  # so that one of each class is left
+            Path(path).write_bytes(b"\x89PNG\r\n\x1a\n" + b"x" * number)
+    with pytest.raises(InputError, match="those to tell what was gained are not of two classes"):
+        train.finetune(folder, "cnn(side=32)", out=tmp_path / "run", **QUICK)
+    assert not (tmp_path / "run" / runs.CHECKPOINT).exists()
 
 
 def test_a_training_stops_when_nothing_is_gained_any_more(photos: Path) -> None:
@@ -299,8 +378,8 @@ def test_a_loss_that_is_no_number_is_said_at_once(torch: Any, photos: Path) -> N
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state().items() if "weight" in name)
 
 
-def narrow(torch: Any, module: Any, room: int) -> Any:
-    """A module that has room for so many pictures only, as on a graphics card."""
+def narrow(torch: Any, module: Any, room: int, always: bool = False) -> Any:
+    """A module that has room for so many pictures only while it learns, or always, as on a graphics card."""
 
     class Full(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -308,7 +387,7 @@ def narrow(torch: Any, module: Any, room: int) -> Any:
             self.inner = module
 
         def forward(self, given: Any) -> Any:
-            if self.training and len(given) > room:
+            if (self.training or always) and len(given) > room:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB")
             return self.inner(given)
 
@@ -335,6 +414,28 @@ def test_where_memory_is_full_the_batch_goes_through_in_parts(
         fit(network, feed)
 
 
+def test_where_memory_is_full_vectors_are_made_in_parts_too(torch: Any, photos: Path) -> None:
+    from imagekin.train import loop
+
+    network = made("cnn(side=32)")
+    feed = fed(network, photos)
+    wanted = loop.features(feed.module, feed.check.batches())
+    found = loop.features(narrow(torch, feed.module, 3, always=True), feed.check.batches())
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    with pytest.raises(ModelError, match="does not hold what the network makes of one picture"):
+        loop.features(narrow(torch, feed.module, 0, always=True), feed.check.batches())
+
+
+def test_parts_of_a_batch_keep_pairs_and_two_classes(torch: Any, photos: Path) -> None:
+    network = made("cnn(side=32)")
+    feed = fed(network, photos, loss="contrastive", order="few", classes=4, images=3, epochs=1)
+    feed.module = narrow(torch, feed.module, 7)
+    assert fit(network, feed)[1].batch == 6
+    feed.module = narrow(torch, feed.module, 5)
+    with pytest.raises(ModelError, match="does not fit into the memory of cpu even with 6 pictures at once"):
+        fit(network, feed)
+
+
 @pytest.mark.parametrize("unfreeze", [None, 3])
 def test_norms_learn_only_where_the_whole_network_does(torch: Any, photos: Path, unfreeze: int | None) -> None:
     network, seen = made("cnn(side=32)"), []
@@ -356,6 +457,9 @@ def test_files_that_cannot_be_read_are_told_and_left_out(tiny: str, photos: Path
         found = train.finetune(folder, spec, out=tmp_path / spec[:3], **{**QUICK, "epochs": 1, "unfreeze": unfreeze})
         assert [Path(skip.path).name for skip in found.skipped] == ["broken.jpg"]
         assert "truncated" in found.skipped[0].reason
+        counts = found.run.facts["images"]
+        assert sum(counts.values()) == 96
+        assert (counts["learn"], counts["test"]) == (found.trial.learned, found.trial.images)
 
 
 def test_two_processes_do_not_train_into_one_folder(photos: Path, tmp_path: Path) -> None:
@@ -370,13 +474,18 @@ def test_two_processes_do_not_train_into_one_folder(photos: Path, tmp_path: Path
         train.finetune(photos, "cnn(side=32)", out=out, watch=(None, second), **QUICK)
 
 
-def test_a_damaged_checkpoint_is_said(photos: Path, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_said(torch: Any, photos: Path, tmp_path: Path) -> None:
     def stop(moment: Any) -> None:
         if moment.epoch == 1 and moment.done:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         train.finetune(photos, "cnn(side=32)", out=tmp_path / "run", watch=(None, stop), **QUICK)
+    kept = torch.load(tmp_path / "run" / runs.CHECKPOINT, weights_only=True)
+    kept["network"] = {"network.other": torch.zeros(1)}
+    torch.save(kept, tmp_path / "run" / runs.CHECKPOINT)
+    with pytest.raises(InputError, match="cannot be gone on from .it is of another network.; train into another"):
+        train.finetune(photos, "cnn(side=32)", out=tmp_path / "run", resume=True, **QUICK)
     (tmp_path / "run" / runs.CHECKPOINT).write_bytes(b"PK no such thing")
     with pytest.raises(InputError, match="cannot be gone on from"):
         train.finetune(photos, "cnn(side=32)", out=tmp_path / "run", resume=True, **QUICK)
@@ -404,7 +513,8 @@ def test_the_command_trains_tells_the_gain_and_where_the_model_is(photos: Path, 
     assert "precision@2" in done.stdout
     assert f"--model {out}" in done.stdout
     lines = [line for line in done.stderr.splitlines() if line.startswith("epoch")]
-    assert len(lines) >= 2
+    assert [line.split()[1] for line in lines] == ["0", "1", "2"]
+    assert f"How it goes: {out}/curves.html" in done.stderr
     page = (out / "curves.html").read_text("utf-8")
     assert "cnn(side=32): done" in page
     assert 'http-equiv="refresh"' not in page

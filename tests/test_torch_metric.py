@@ -155,6 +155,14 @@ def test_a_torch_training_that_cannot_be_says_why(people: Path, tmp_path: Path) 
         train.metric(people, TINY, dims=1, out=tmp_path / "a")
     with pytest.raises(InputError, match="a batch of 16 classes cannot be made of 8"):
         train.metric(people, SMALL, classes=16, out=tmp_path / "a")
+    with pytest.raises(InputError, match="2 classes are held out, and 4 are needed: half of them to see when to stop"):
+        train.metric(people, SMALL, held=0.1, out=tmp_path / "a")
+    with pytest.raises(InputError, match="must lie between 0 and 1, not nan"):
+        train.metric(people, SMALL, held=float("nan"), out=tmp_path / "a")
+    with pytest.raises(InputError, match="the loss supcon has no option 'margin'; it takes: temperature"):
+        train.metric(people, SMALL, loss="supcon", margin=0.2, out=tmp_path / "a")
+    done = invoke("train", "metric", people, "--margin", "0.2", "--out", tmp_path / "a")
+    assert done.exit_code == 1 and "the loss multi-similarity has no option 'margin'" in done.output
     shutil.copytree(people / "p00", tmp_path / "one" / "p00")
     done = invoke("train", "metric", tmp_path / "one")
     assert done.exit_code == 1 and "are of one class" in done.output

@@ -65,3 +65,8 @@ def test_shifted_pictures_are_the_input_of_the_network_and_the_same_for_a_seed()
     assert views[0].shape == (24, 32, 3) and views[0].dtype == np.uint8
     np.testing.assert_array_equal(views[0], views[1])
     assert not np.array_equal(views[0], views[2])
+
+
+def test_edges_of_a_long_and_thin_picture_do_not_fill_the_memory() -> None:
+    for size, wanted in (((65_000, 2), (4_096, 1)), ((3, 65_000), (1, 4_096))):
+        assert augmentation._shifted(Image.new("RGB", size), STILL).size == wanted

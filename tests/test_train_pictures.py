@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from PIL import Image
 import imagekin
 from imagekin.embed.base import Recipe
 from imagekin.errors import InputError
-from imagekin.train import augmentation, pictures
+from imagekin.train import augmentation, metric_learning, pictures
 from tests.pictures import folder, picture, save
 
 RECIPE = Recipe(16, 24, mode="squash")
@@ -67,6 +68,29 @@ def test_files_with_labels_of_any_kind(photos: Path) -> None:
     assert found.labels == ("7", "8")
     with pytest.raises(InputError, match="1 labels were given for 20 files"):
         pictures.of_files(paths, [7])
+
+
+def test_one_long_label_takes_no_room_beside_each_picture(tmp_path: Path) -> None:
+    names = ["a" * 100_000, *(str(number % 9) for number in range(999))]
+    tracemalloc.start()
+    try:
+        found = pictures.of_files([f"{number}.png" for number in range(1000)], names)
+        assert len(np.unique(found.families())) == 10
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [found.labels[code] for code in found.codes] == names
+    assert peak < 4_000_000
+
+
+def test_of_few_classes_enough_are_held_out_to_stop_and_to_judge() -> None:
+    for classes, held in ((5, 0.3), (6, 4 / 6), (10, 0.4), (30, 0.3)):
+        given = pictures.of_files([f"{number}.png" for number in range(2 * classes)], [*range(classes)] * 2)
+        assert metric_learning._held(given, known=False) == pytest.approx(held)
+        assert metric_learning._held(given, known=True) == 0.3
+        if classes > 5:
+            rest = pictures.held_out(given, metric_learning._held(given, known=False), seed=0, by_class=True)[1]
+            assert len(rest.classes()) >= 4
 
 
 def test_a_part_of_each_class_is_held_out_and_nothing_is_on_both_sides(photos: Path) -> None:

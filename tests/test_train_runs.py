@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 from onnx import TensorProto
 
 from imagekin import embed, train
+from imagekin.cli.app import app
 from imagekin.embed.onnx_about import ABOUT
-from imagekin.errors import InputError, MissingPackageError, ModelError, UnknownNameError
+from imagekin.errors import InputError, LockedError, MissingPackageError, ModelError, UnknownNameError
 from imagekin.train import curves, learning, plan, runs, trials
 from imagekin.train.plan import Plan
 from imagekin.train.runs import Epoch, Run
@@ -44,6 +47,8 @@ FACTS = {"model": "cnn", "plan": Plan().to_dict(), "labels": ["a", "b"], "images
         ({"device": "tpu"}, "is no device"),
         ({"device": "openvino"}, "training runs on cpu, cuda or cuda:N"),
         ({"loss": "triplet"}, "the loss triplet compares the pictures of a batch: it needs the order 'few'"),
+        ({"options": {"margin": 0.3}}, "the loss softmax has no option 'margin'; it takes: smoothing"),
+        ({"options": {"smoothing": 1}}, "smoothing of the loss softmax must be a number 0 or more and below 1"),
     ],
 )
 def test_a_plan_that_makes_no_sense_is_said(given: dict[str, Any], says: str) -> None:
@@ -89,6 +94,54 @@ def test_a_folder_that_is_taken_or_damaged_is_said(tmp_path: Path) -> None:
             Run.open(tmp_path)
 
 
+def test_what_ended_before_its_first_epoch_can_be_begun_again(tmp_path: Path) -> None:
+    Run.create(tmp_path / "run", FACTS).stopped()
+    assert Run.create(tmp_path / "run", {**FACTS, "model": "other"}).facts["state"] == runs.RUNNING
+    assert Run.open(tmp_path / "run").facts["model"] == "other"
+    with Run.open(tmp_path / "run").alone(), pytest.raises(LockedError, match="another process trains into"):
+        Run.create(tmp_path / "run", FACTS)
+    (tmp_path / "run" / runs.CHECKPOINT).write_bytes(b"epochs")
+    with pytest.raises(InputError, match="holds a training already"):
+        Run.create(tmp_path / "run", FACTS)
+
+
+def test_the_page_of_what_was_stopped_says_so(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", FACTS)
+    run.tell(EPOCHS)
+    assert "refresh" in (run.folder / runs.CURVES).read_text("utf-8")
+    run.stopped()
+    shown = (run.folder / runs.CURVES).read_text("utf-8")
+    assert "refresh" not in shown and "stopped: 20 pictures" in shown
+
+
+@pytest.mark.parametrize("name", ["number", "loss", "precision", "rate", "seconds", "batch", "best"])
+def test_a_history_that_others_wrote_is_no_history(tmp_path: Path, name: str) -> None:
+    run = Run.create(tmp_path / "run", FACTS)
+    rows = [EPOCHS[0].to_dict(), {**EPOCHS[1].to_dict(), name: "<script>x</script>"}]
+    (run.folder / runs.HISTORY).write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    assert run.history == ()
+
+
+def test_the_command_says_how_to_go_on_with_what_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    kept: list[bool] = []
+
+    def learn(folder: Path, *, watch: Any, out: Path, **how: Any) -> None:
+        if kept:
+            out.mkdir(parents=True)
+            (out / runs.CHECKPOINT).write_bytes(b"epochs")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "finetune", learn)
+    words = ["train", "finetune", "photos", "--model", "cnn"]
+    done = CliRunner().invoke(app, words)
+    assert (done.exit_code, done.stderr) == (130, "Stopped early, before there was anything to keep.\n")
+    kept.append(True)
+    done = CliRunner().invoke(app, words)
+    wanted = "Stopped early; go on by the same command and --resume --out ./runs/cnn.\n"
+    assert (done.exit_code, done.stderr) == (130, wanted)
+
+
 def test_a_new_run_takes_a_name_that_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert learning.default_folder("timm:resnet18.a1_in1k") == Path("runs/timm-resnet18.a1-in1k")
@@ -113,6 +166,12 @@ def test_names_cannot_write_into_the_page() -> None:
     shown = curves.page({**FACTS, "model": "<script>x</script>\x1b[2J", "state": "running"}, EPOCHS)
     assert "<script>" not in shown
     assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize("loss", [1e30, 0.0, 2.0])
+def test_a_curve_of_one_loss_of_any_size_is_drawn(loss: float) -> None:
+    shown = curves.page(FACTS, (EPOCHS[0], replace(EPOCHS[1], loss=loss), replace(EPOCHS[2], loss=loss)))
+    assert shown.count("<polyline") == 2 and "nan" not in shown
 
 
 def test_a_curve_of_blocks() -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SHOWN: Final = 10
+_USUAL: Final = "efficientnet-lite0"
 
 
 class Stages(click.ParamType[int]):
@@ -91,14 +92,20 @@ def plain(settings: Settings, how: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
-def trained_by(settings: Settings, learn: Callable[[tuple[Step | None, Watch | None]], Learned]) -> int:
-    """Train, show what came of it, and give the exit status."""
+def trained_by(settings: Settings, how: Mapping[str, Any], learn: Callable[..., Learned]) -> int:
+    """Train by the options that were given, show what came of it, and give the exit status."""
+    from imagekin.train import learning
+
     settings.attach_log()
+    given = plain(settings, how)
+    if not given.get("resume"):
+        given.setdefault("out", learning.default_folder(given.get("model", _USUAL)))
+    out = Path(given.get("out", "")).expanduser().absolute()
     try:
-        with watching(settings) as watch:
-            found = learn(watch)
+        with watching(settings, out) as watch:
+            found = learn(watch=watch, **given)
     except KeyboardInterrupt:
-        click.echo("Stopped early; go on by the same command and --resume.", err=True)
+        click.echo(_stopped(out), err=True)
         return INTERRUPTED
     if settings.json:
         output.record(found.to_dict())
@@ -107,8 +114,16 @@ def trained_by(settings: Settings, learn: Callable[[tuple[Step | None, Watch | N
     return 0
 
 
+def _stopped(out: Path) -> str:
+    from imagekin.train.runs import CHECKPOINT
+
+    if not (out / CHECKPOINT).is_file():
+        return "Stopped early, before there was anything to keep."
+    return f"Stopped early; go on by the same command and --resume --out {_typed(out)}."
+
+
 @contextmanager
-def watching(settings: Settings) -> Iterator[tuple[Step | None, Watch | None]]:
+def watching(settings: Settings, out: Path) -> Iterator[tuple[Step | None, Watch | None]]:
     """What a training tells its progress: a bar where somebody watches, and a line an epoch."""
     if settings.quiet:
         yield None, None
@@ -126,6 +141,8 @@ def watching(settings: Settings) -> Iterator[tuple[Step | None, Watch | None]]:
         def watch(moment: Moment) -> None:
             what = f"Epoch {moment.epoch} of {moment.epochs}" if moment.done else "Trying"
             bar.update(task, description=what, completed=moment.done, total=moment.batches)
+            if moment.history and not told[0]:
+                click.echo(f"How it goes: {escape.terminal(_shown(out))}/curves.html", err=True)
             for epoch in moment.history[told[0] :]:
                 _tell(epoch, moment.history)
             told[0] = len(moment.history)
@@ -173,9 +190,14 @@ def _end(found: Learned) -> Iterator[str]:
     points = f"{100 * change.gain:+.1f} points of {change.name}, {interval}"
     surely = "The trained network is better" if change.low > 0 else "The trained network is not surely better"
     yield f"{surely}: {points}."
-    folder = _shown(found.run.folder)
-    yield f"Use it as any model: imagekin index FOLDER -c NEW --model {shlex.quote(escape.terminal(folder))}"
-    yield f"How it went: {escape.terminal(folder)}/curves.html"
+    folder = found.run.folder
+    yield f"Use it as any model: imagekin index FOLDER -c NEW --model {_typed(folder)}"
+    yield f"How it went: {escape.terminal(_shown(folder))}/curves.html"
+
+
+def _typed(folder: Path) -> str:
+    """The folder as a word of a command."""
+    return shlex.quote(escape.terminal(_shown(folder)))
 
 
 def _shown(folder: Path) -> str:

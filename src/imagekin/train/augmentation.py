@@ -28,6 +28,9 @@ _MOVED: Final = 0.04
 _EDGE: Final = 0.25
 """Share of the longer side by which a picture's edges are carried on before it is moved."""
 
+_LONGEST: Final = 4_096
+"""Pixels that a picture to be turned is made smaller to: edges carried on make a square of what is long and thin."""
+
 
 def varied(image: Image.Image, recipe: Recipe, augment: str, random: np.random.Generator) -> NDArray[Any]:
     """A picture as the network may see it this time: ``(height, width, 3)`` of ``recipe.dtype``.
@@ -69,6 +72,9 @@ def _cut(image: Image.Image, recipe: Recipe, random: np.random.Generator) -> NDA
 
 def _shifted(image: Image.Image, draws: NDArray[np.float64]) -> Image.Image:
     """Turned and scaled around its middle and moved, edges carried on; all within a few per cent."""
+    longer = max(image.size)
+    if longer > _LONGEST:
+        image = image.resize((max(1, image.width * _LONGEST // longer), max(1, image.height * _LONGEST // longer)))
     turn, scale, across, down = (2 * draws[4:] - 1) * (_TURN, _SCALED, _MOVED, _MOVED)
     width, height = image.size
     cos, sin = math.cos(turn) * (1 + scale), math.sin(turn) * (1 + scale)

@@ -80,7 +80,7 @@ def _chart(points: Sequence[tuple[float, float]], unit: str, best: Epoch | None)
         yield "<p>Nothing yet.</p>"
         return
     low, high = min(y for _, y in points), max(y for _, y in points)
-    margin = 0.08 * (high - low) or 1.0
+    margin = 0.08 * (high - low) or max(1.0, 0.08 * abs(high))
     low, high, last = low - margin, high + margin, max(1.0, *(x for x, _ in points))
 
     def at(x: float, y: float) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from imagekin import embed
-from imagekin.errors import InputError, MissingPackageError
+from imagekin.errors import ImagekinError, InputError, MissingPackageError
 from imagekin.evaluation import labelled
 from imagekin.evaluation import split as splits
 from imagekin.train import losses, pictures, runs, trials
@@ -32,6 +32,8 @@ HELD: Final = 0.3
 """Share of the pictures that is held out: one half to see when to stop, the other to tell what was gained."""
 
 _NEEDED: Final = ("torch", "timm", "safetensors")
+
+_OTHER: Final = {"pictures": "other pictures or labels", "weights": "other weights"}
 
 _FREE: Final = ("minutes", "device")
 """What may be another when a training is gone on with."""
@@ -98,7 +100,9 @@ def learn(
     if resume and out is None:
         raise InputError("--resume goes on with one training of several; say which by --out FOLDER.")
     out = default_folder(made.spec) if out is None else out
+    digest = importlib.import_module("imagekin.embed.torch_network").digest
     asked = {"model": made.spec, "held": held, "new_classes": new_classes, "pictures": given.digest()}
+    asked["weights"] = digest(made.module)
     run = _reopened(out, asked, plan) if resume else None
     parts = _Parts.of(given, held, plan.seed, new_classes)
     counts = {"learn": len(parts.learn), "check": len(parts.check), "test": len(parts.test)}
@@ -109,7 +113,7 @@ def learn(
             return _learned(run, parts, made, plan, (resume, *watch))
         except BaseException:
             with contextlib.suppress(InputError):  # such as of a full disk, of which the first error tells
-                run.write(state=runs.STOPPED)
+                run.stopped()
             raise
 
 
@@ -124,19 +128,26 @@ class _Parts:
     def of(cls, given: Pictures, held: float, seed: int, new_classes: bool) -> _Parts:
         """Pictures to learn from, with classes from 0; to see when to stop; and to tell what was gained."""
         learning, rest = pictures.held_out(given, held, seed=seed, by_class=new_classes)
+        kinds = len(set(rest.families().tolist()))
+        if new_classes and kinds < 2 * pictures.FEWEST:
+            raise InputError(
+                f"{kinds} classes are held out, and {2 * pictures.FEWEST} are needed: half of them to see when to "
+                "stop, and half to tell what was gained; give more classes, or hold out more of them (held)."
+            )
         test, check = pictures.held_out(rest, 0.5, seed=seed + 1, by_class=new_classes)
-        for part, what in ((check, "to see when to stop"), (test, "to tell what was gained")):
-            if not _able(part):
-                raise InputError(
-                    f"of the {len(rest):,} pictures that are held out, those {what} have no two classes with two "
-                    "pictures; give more pictures of each class, or hold out more of them (held)."
-                )
+        _see(check, test)
         return cls(learning.compact(), check, test, given.compact())
 
 
-def _able(part: Pictures) -> bool:
-    sizes = [int((part.codes == code).sum()) for code in part.classes()]
-    return len(sizes) >= pictures.FEWEST and max(sizes) >= pictures.FEWEST
+def _see(check: Pictures, test: Pictures) -> None:
+    """See that something can be found among the pictures that are held out; raises InputError where it cannot."""
+    for part, what in ((check, "to see when to stop"), (test, "to tell what was gained")):
+        sizes = [int((part.codes == code).sum()) for code in part.classes()]
+        if len(sizes) < pictures.FEWEST or max(sizes) < pictures.FEWEST:
+            raise InputError(
+                f"of the {len(check) + len(test):,} pictures that are held out, those {what} are not of two classes, "
+                "one with two pictures; give more pictures of each class, or hold out more of them (held)."
+            )
 
 
 def _learned(
@@ -150,6 +161,7 @@ def _learned(
     first = {name: tensor.clone() for name, tensor in made.module.state_dict().items()} if plan.refit else {}
     fed = feeds.feed(made, parts.learn, parts.check, plan, step)
     test = fed.plain(parts.test)
+    _see(fed.check.pictures, test.pictures)
     objective = objective_of(plan, made.dim, len(parts.learn.labels))
     with projection.bare(fed.module):
         before = loop.features(fed.module, test.batches())
@@ -158,19 +170,20 @@ def _learned(
         state=runs.RUNNING,
         stages=list(stages),
         how=fed.how,
+        images={"learn": len(fed.learn), "check": len(fed.check.pictures), "test": len(test.pictures)},
         k=trials.depth(fed.check.pictures.codes, plan.neighbours),
         versions=_versions(),
     )
     spent = time.perf_counter() - started
     history = loop.fit(made, objective, fed, run=run, resume=resume, spent=spent, watch=watch)
+    learned = time.perf_counter()
     trial = _tried(test, (before, loop.features(fed.module, test.batches())), len(fed.learn), plan)
     notes = [*parts.learn.notes, f"Learned: {', '.join(stages)}; {fed.how}."]
     if plan.refit:
         made.module.load_state_dict(first)
         notes.append(_refitted(made, parts, plan, history, (step, watch)))
     _export(run, made)
-    seconds = history[-1].seconds + time.perf_counter() - started - spent if resume else time.perf_counter() - started
-    run.write(state=runs.DONE, figures=asdict(trial), seconds=seconds)
+    run.write(state=runs.DONE, figures=asdict(trial), seconds=history[-1].seconds + time.perf_counter() - learned)
     run.tell(history)
     return Learned(run, trial, history, (*parts.learn.skipped, *fed.skipped), tuple(notes))
 
@@ -185,9 +198,14 @@ def _refitted(
     few = replace(plan, epochs=max(1, best), patience=max(1, best), minutes=None)
     fed = feeds.feed(made, parts.every, parts.check, few, watch[0])
     projection.start(fed)
+    kept = 0
     if best:
-        loop.fit(made, objective_of(plan, made.dim, len(parts.every.labels)), fed)
-    return f"The model then learned from all {len(fed.learn):,} pictures in {best} epochs; the figures are of before."
+        again = loop.fit(made, objective_of(plan, made.dim, len(parts.every.labels)), fed)
+        kept = max(epoch.number for epoch in again if epoch.best)
+    return (
+        f"The model then learned from all {len(fed.learn):,} pictures, and is that of epoch {kept} of {best}; the "
+        "figures are of before."
+    )
 
 
 def objective_of(plan: Plan, dim: int, classes: int) -> Any:
@@ -220,7 +238,10 @@ def _reopened(out: str | os.PathLike[str], asked: Mapping[str, Any], plan: Plan)
     run = Run.open(out)
     if run.facts.get("state") == runs.DONE:
         raise InputError(f"the training in {os.fspath(out)} has come to its end; train into another folder.")
-    was, now = from_dict(run.facts.get("plan", {})).to_dict(), plan.to_dict()
+    try:
+        was, now = from_dict(run.facts["plan"]).to_dict(), plan.to_dict()
+    except (ImagekinError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(f"the plan of {os.fspath(out)} is damaged; train into another folder.") from error
     for name in now:
         if name not in _FREE and was[name] != now[name]:
             raise InputError(
@@ -229,20 +250,18 @@ def _reopened(out: str | os.PathLike[str], asked: Mapping[str, Any], plan: Plan)
             )
     for name, value in asked.items():
         if run.facts.get(name) != value:
-            what = (
-                "other pictures or labels" if name == "pictures" else f"{name}={run.facts.get(name)!r}, not {value!r}"
-            )
+            what = _OTHER.get(name) or f"{name}={run.facts.get(name)!r}, not {value!r}"
             raise InputError(f"the training in {os.fspath(out)} was begun with {what}; train into another folder.")
     return run
 
 
-def need() -> None:
-    """See that PyTorch and what goes with it is installed.
+def need(*more: str) -> None:
+    """See that PyTorch and what goes with it is installed, and *more*.
 
     Raises:
         MissingPackageError: it is not; the message says what to install.
     """
-    for name in _NEEDED:
+    for name in (*_NEEDED, *more):
         if importlib.util.find_spec(name) is None:
             raise MissingPackageError(
                 f"training a network needs {name}, which is not installed; install it with: "

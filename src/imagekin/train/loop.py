@@ -98,7 +98,7 @@ def features(module: Any, batches: Iterator[Any]) -> Vectors:
     training = module.training
     module.eval()
     with torch.inference_mode():
-        found = [module(batch).float().cpu().numpy() for batch in batches]
+        found = [optimizing.answered(module, batch) for batch in batches]
     module.train(training)
     return np.concatenate(found)
 
@@ -133,6 +133,7 @@ class _Fit:
             figure = self._measured()
             better = figure > max(epoch.precision for epoch in self.history)
             self._ended(Epoch(number, loss, figure, rate, self._seconds(), self.at_once, better))
+        self.watch(Moment(self._number(), self.plan.epochs, 0, self.count, None, self.history))
         self.network.module.load_state_dict(self.best, strict=False)
         return self.history
 
@@ -179,12 +180,13 @@ class _Fit:
             self._halve()
 
     def _halve(self) -> None:
-        if self.at_once <= sampling.FEWEST:
+        of_class = self.plan.images if self.plan.order == "few" else 1  # losses by pairs need two classes, and pairs
+        if self.at_once <= sampling.FEWEST * of_class:
             raise ModelError(
                 f"{self.network.spec} does not fit into the memory of {self.device} even with {self.at_once} "
                 "pictures at once; unfreeze fewer stages, or take a smaller network or input."
             )
-        self.at_once = max(sampling.FEWEST, self.at_once // 2)
+        self.at_once = max(sampling.FEWEST, self.at_once // 2 // of_class) * of_class
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         logger.warning("the memory of %s is full; from now on %d pictures at once", self.device, self.at_once)
@@ -270,10 +272,12 @@ class _Fit:
         try:
             kept = torch.load(run.checkpoint, map_location="cpu", weights_only=True)
             self.history, self.best = history_of(kept["history"]), dict(kept["best"])
+            if not kept["best"].keys() == kept["network"].keys() == self._own().keys():
+                raise ValueError("it is of another network")
             self.network.module.load_state_dict(kept["network"], strict=False)
             self.objective.load_state_dict(kept["objective"])
             self.optimizer.load_state_dict(kept["optimizer"])
-            self.before, self.started = float(kept["seconds"]), time.perf_counter()
+            self.before += float(kept["seconds"])
             self.at_once = self.history[-1].batch
         except Exception as error:  # of the reader's, or whatever a damaged file leads to
             reason = (" ".join(str(error).split()) or type(error).__name__)[:200]

@@ -10,6 +10,9 @@ from imagekin.errors import InputError, UnknownNameError
 
 SOFTMAX: Final = "softmax"
 
+PACKAGE: Final = "pytorch_metric_learning"
+"""What all other losses need."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:
@@ -86,6 +89,24 @@ def named(name: str) -> Loss:
     return LOSSES[name]
 
 
+def checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of the loss of that name: its usual ones, and *options* instead of them.
+
+    Raises:
+        UnknownNameError: no loss of that name.
+        InputError: as for ``objective``.
+    """
+    loss = named(name)
+    for option in options:
+        if option not in loss.options:
+            known = ", ".join(loss.options)
+            raise InputError(f"the loss {name} has no option {option!r}; it takes: {known}.")
+    chosen = {**loss.options, **options}
+    for option, value in chosen.items():
+        _check(name, option, value)
+    return chosen
+
+
 def objective(name: str, dim: int, classes: int, **options: float) -> Any:
     """What a batch costs: a module of PyTorch, ``(features (n, dim), labels (n,)) -> loss``, to be made small.
 
@@ -102,13 +123,7 @@ def objective(name: str, dim: int, classes: int, **options: float) -> Any:
         InputError: an option that it does not have, or that is no number above 0 (smoothing and margin: 0 or more).
         MissingPackageError: PyTorch or pytorch-metric-learning is not installed.
     """
-    loss = named(name)
-    chosen = {**loss.options, **options}
-    for option, value in chosen.items():
-        if option not in loss.options:
-            known = ", ".join(loss.options)
-            raise InputError(f"the loss {name} has no option {option!r}; it takes: {known}.")
-        _check(name, option, value)
+    chosen = checked(name, options)
     if classes < 2:
         raise InputError(f"the loss {name} learns what tells classes apart and needs two or more, not {classes}.")
     from imagekin.train import objectives

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
-from imagekin.errors import InputError
 from imagekin.train import learning, losses, pictures
 from imagekin.train.learning import HELD, Learned
 from imagekin.train.pictures import Pictures
 from imagekin.train.plan import Plan
-
-if TYPE_CHECKING:
-    pass
 
 LOSS: Final = "multi-similarity"
 SIGNATURES: Final = "signatures"
 """Where labels come from in a folder of signatures: writers, and imitations of each as a class beside his."""
 
 _CLASSES: Final = 16
+_OPTIONS: Final = frozenset(option for loss in losses.LOSSES.values() for option in loss.options)
 
 
 def metric(
@@ -57,15 +54,15 @@ def metric(
         MissingPackageError: PyTorch, timm or pytorch-metric-learning is not installed.
         ModelError: the network cannot be had, its loss is no number, or the memory does not suffice.
     """
-    learning.need()
+    options = {name: how.pop(name) for name in list(how) if name in _OPTIONS}
+    losses.checked(loss, options)
+    learning.need(*(() if loss == losses.SOFTMAX else (losses.PACKAGE,)))
     from imagekin.train.network import network
 
-    known = losses.named(loss).options
-    options = {name: how.pop(name) for name in list(how) if name in known}
     rest = {name: how.pop(name) for name in ("out", "held", "resume", "watch") if name in how}
     trust = how.pop("trust", False)
     given = folder if isinstance(folder, Pictures) else _of_folder(folder, label_from)
-    held = rest.pop("held", HELD)
+    held = pictures.checked_share(rest.pop("held") if "held" in rest else _held(given, known_classes))
     if "classes" not in how:
         how["classes"] = _classes(given, held, known_classes)
     plan = Plan(loss=loss, options=options, order="few", **how)
@@ -82,6 +79,12 @@ def _of_folder(folder: str | os.PathLike[str], label_from: str) -> Pictures:
     return pictures.of_files([each.path for each in found], [each.label for each in found])
 
 
+def _held(given: Pictures, known: bool) -> float:
+    """The usual share; of few classes so many that two say when to stop, and two what was gained."""
+    groups = len(np.unique(given.families()))
+    return max(HELD, 2 * pictures.FEWEST / groups) if not known and groups >= 3 * pictures.FEWEST else HELD
+
+
 def _classes(given: Pictures, held: float, known: bool) -> int:
     """Classes of a batch: 16, or as many as will be left to learn from, an even number."""
     left = len(given.classes())
@@ -93,6 +96,4 @@ def _classes(given: Pictures, held: float, known: bool) -> int:
 
 def _longer(model: str, dims: int) -> str:
     """The model's name with one option more."""
-    if os.path.isdir(os.path.expanduser(model)):
-        raise InputError(f"{model} is a training that has its own layers already; leave out dims.")
     return f"{model[:-1]}, dims={dims})" if model.endswith(")") else f"{model}(dims={dims})"

@@ -137,7 +137,9 @@ def network(spec: str, *, seed: int = 0, trust: bool = False) -> Network:
     dims = options.pop("dims", None)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if is_run(name):
+        if name != SMALL and name not in lite.BY_NAME and is_run(name):
+            if taken := list(options if dims is None else {**options, "dims": dims}):
+                raise InputError(f"{name} is a training that has its own layers already; leave out {', '.join(taken)}.")
             return _again(Run.open(name))
         if trust and name.partition(":")[0] in _LIBRARIES:
             options["trust"] = True

@@ -64,9 +64,7 @@ class Pictures:
 
     def families(self) -> Positions:
         """``(n,)`` the same number for classes that stay together: a writer's signatures and imitations of them."""
-        names = [label.removesuffix(labels.FORGED) for label in self.labels]
-        of_label = np.unique(np.array(names, dtype=object).astype(str), return_inverse=True)[1]
-        found: Positions = of_label.reshape(-1)[self.codes].astype(np.int64)
+        found: Positions = _numbers([label.removesuffix(labels.FORGED) for label in self.labels])[1][self.codes]
         return found
 
     def digest(self) -> str:
@@ -131,17 +129,22 @@ def held_out(pictures: Pictures, share: float, *, seed: int, by_class: bool = Fa
     Raises:
         InputError: a share that is none, or nothing is left on one of the sides.
     """
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
-        raise InputError(f"the share that is held out must lie between 0 and 1, not {share!r}.")
-    random = np.random.default_rng(seed)
+    random, share = np.random.default_rng(seed), checked_share(share)
     held = _whole_classes(pictures, share, random) if by_class else _of_each_class(pictures, share, random)
     learn = np.flatnonzero(~held)
     if held.sum() < FEWEST or len(np.unique(pictures.codes[learn])) < FEWEST:
         raise InputError(
             f"of {len(pictures):,} pictures of {len(pictures.classes()):,} classes too few are left when {share:.0%} "
-            "are held out; give more pictures of each class."
+            f"are held out; give more {'classes' if by_class else 'pictures of each class'}."
         )
     return pictures.take(learn), pictures.take(np.flatnonzero(held))
+
+
+def checked_share(share: float) -> float:
+    """The share, if it is one; raises InputError if it is not."""
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
+        raise InputError(f"the share that is held out must lie between 0 and 1, not {share!r}.")
+    return share
 
 
 def _of_each_class(pictures: Pictures, share: float, random: np.random.Generator) -> Any:
@@ -202,8 +205,15 @@ def _distinct(
 
 
 def _numbered(paths: Sequence[str], given: Sequence[str]) -> Pictures:
-    names, codes = np.unique(np.array(given, dtype=object).astype(str), return_inverse=True)
-    return Pictures(tuple(paths), codes.reshape(-1).astype(np.int64), tuple(names.tolist()))
+    names, codes = _numbers(given)
+    return Pictures(tuple(paths), codes, names)
+
+
+def _numbers(given: Sequence[str]) -> tuple[tuple[str, ...], Positions]:
+    """The different texts, sorted, and the number of each one's; an array of texts would be as wide as the longest."""
+    names = tuple(sorted(set(given)))
+    places = {name: number for number, name in enumerate(names)}
+    return names, np.array([places[name] for name in given], np.int64)
 
 
 def _check(pictures: Pictures, where: str) -> None:

@@ -54,7 +54,7 @@ class Plan:
         minutes: after which it comes to its end; None for no limit.
 
     Raises:
-        InputError: a value out of range, or *few* with numbers that make no batch.
+        InputError: a value out of range, an option that the loss lacks, or *few* with numbers that make no batch.
     """
 
     loss: str = losses.SOFTMAX
@@ -78,7 +78,7 @@ class Plan:
     minutes: float | None = None
 
     def __post_init__(self) -> None:
-        losses.named(self.loss)
+        losses.checked(self.loss, self.options)
         self._check_numbers()
         for name, known in (("augment", tuple(AUGMENTS)), ("order", ORDERS), ("numbers", FORMATS)):
             if getattr(self, name) not in known:

@@ -168,6 +168,8 @@ def whitened(rows: Vectors, codes: NDArray[np.int64], dims: int) -> tuple[Vector
 
 def _seen(feed: Feed) -> tuple[Vectors, NDArray[np.int64]]:
     """What the layer is given of several views of the pictures, and their classes."""
+    from imagekin.train.optimizing import answered  # which knows networks, which are made with this
+
     count = len(feed.learn)
     random = np.random.default_rng([feed.plan.seed, _VIEWS])
     made, codes = [], []
@@ -177,6 +179,6 @@ def _seen(feed: Feed) -> tuple[Vectors, NDArray[np.int64]]:
             chosen = random.permutation(count)[:_ROWS]
             parts = [chosen[at : at + _BATCH] for at in range(0, len(chosen), _BATCH)]
             for given, classes in feed.batches(parts, 1_000_000 + view):
-                made.append(feed.module(given).float().cpu().numpy())
+                made.append(answered(feed.module, given))
                 codes.append(classes.cpu().numpy())
     return np.concatenate(made), np.concatenate(codes).astype(np.int64)

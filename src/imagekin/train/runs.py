@@ -27,6 +27,8 @@ DONE: Final = "done"
 
 _LARGEST: Final = 64 << 20
 
+_WHOLE: Final = ("number", "batch", "best")
+
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
@@ -59,8 +61,13 @@ History = tuple[Epoch, ...]
 
 
 def history_of(given: Sequence[Mapping[str, Any]]) -> History:
-    """The epochs that ``to_dict`` wrote."""
+    """The epochs that ``to_dict`` wrote; raises KeyError or TypeError of what others wrote."""
     known = [each.name for each in fields(Epoch)]
+    for row in given:
+        for name in known:
+            number = isinstance(row[name], int if name in _WHOLE else int | float)
+            if not number and not (name == "loss" and row[name] is None):
+                raise TypeError(f"{name} of an epoch is no number")
     return tuple(Epoch(**{name: row[name] for name in known}) for row in given)
 
 
@@ -78,20 +85,23 @@ class Run:
 
     @classmethod
     def create(cls, folder: str | os.PathLike[str], facts: Mapping[str, Any]) -> Run:
-        """A new one in a folder that is not there yet, or empty.
+        """A new one in a folder that is not there yet, is empty, or holds a training that came to no epoch.
 
         Raises:
             InputError: something is there, or it cannot be written.
+            LockedError: another process trains into it.
         """
         path = Path(folder).expanduser().absolute()
-        if is_run(path):
+        there = {entry.name for entry in path.iterdir()} - {LOCK} if path.is_dir() else set()
+        if is_run(path) and there != {RUN}:
             raise InputError(f"{folder} holds a training already; go on with it by --resume, or choose another folder.")
-        if path.exists() and (not path.is_dir() or any(entry.name != LOCK for entry in path.iterdir())):
+        if (path.exists() and not path.is_dir()) or there - {RUN}:
             raise InputError(f"{folder} is not an empty folder; choose another one for the training.")
         with failures(folder):
             path.mkdir(parents=True, exist_ok=True)
         run = cls(path, {"format": FORMAT, "state": RUNNING, **facts})
-        run.write()
+        with run.alone():
+            run.write()
         return run
 
     @classmethod
@@ -164,21 +174,32 @@ class Run:
         self.put(HISTORY, lines.encode())
         self.put(CURVES, curves.page(self.facts, history).encode())
 
+    def stopped(self) -> None:
+        """Keep that it came to no end, and say so on its page; raises InputError where that cannot be written."""
+        self.write(state=STOPPED)
+        if history := self.history:
+            self.tell(history)
+
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """See that no other process trains into the folder while the block runs.
 
         Raises:
             LockedError: one does.
+            InputError: the folder cannot be written to.
         """
         import filelock
 
         lock = filelock.FileLock(self.folder / LOCK)
+        with failures(self.folder):
+            try:
+                lock.acquire(timeout=0)
+            except filelock.Timeout:
+                raise LockedError(f"another process trains into {self.folder}; wait for it, or stop it.") from None
         try:
-            with lock.acquire(timeout=0):
-                yield
-        except filelock.Timeout:
-            raise LockedError(f"another process trains into {self.folder}; wait for it, or stop it.") from None
+            yield
+        finally:
+            lock.release()
 
     def to_dict(self) -> dict[str, Any]:
         """Facts and epochs as plain data."""

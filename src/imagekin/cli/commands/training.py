@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,7 @@ def finetune(settings: Settings, /, folder: Path, **how: Any) -> int:
     """
     from imagekin import train
 
-    return networks.trained_by(
-        settings, lambda watch: train.finetune(folder, watch=watch, **networks.plain(settings, how))
-    )
+    return networks.trained_by(settings, how, partial(train.finetune, folder))
 
 
 @command.command("metric")
@@ -106,9 +105,7 @@ def metric(settings: Settings, /, folder: Path, **how: Any) -> int:
     """
     from imagekin import train
 
-    return networks.trained_by(
-        settings, lambda watch: train.metric(folder, watch=watch, **networks.plain(settings, how))
-    )
+    return networks.trained_by(settings, how, partial(train.metric, folder))
 
 
 def _by(before: str | None) -> str:
