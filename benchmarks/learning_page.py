@@ -107,7 +107,7 @@ def _sentences(figures: Figures, rows: Figures) -> Iterator[str]:
         head, other = learned["head"], learned[best]
         share = head["known"]["gain"]["value"] / other["known"]["gain"]["value"]
         ratio = other["work"]["joules"] / head["work"]["joules"]
-        yield f"- A head alone has {share:.0%} of that gain; the other took {ratio:.1f} times its joules"
+        yield f"- A head alone has {share:.0%} of the gain on known classes; {best} took {ratio:.1f} times its joules"
         reading = figures["reading"]
         yield (
             f"  and reads all pictures again ({figure(reading['seconds'])} s, {figure(reading['joules'])} J for "

@@ -17,6 +17,9 @@ MAPS: Final = ("frozen", "head", "fine-tuned", "metric-learned")
 COLOURS: Final = (
     "#1f6fd6", "#d1495b", "#3f7d4e", "#b35c00", "#8a4fa3", "#0f8b8d", "#c99700", "#5f5f66", "#e377c2", "#7a5230",
 )  # fmt: skip
+APART: Final = 0.045
+"""Share of the axis by which names stand apart."""
+
 LEGEND: Final[dict[str, Any]] = {"fontsize": 9, "labelcolor": INK, "frameon": False}
 
 
@@ -43,21 +46,21 @@ def _gains(figures: Figures) -> Any:
 
 
 def _draw_cost(axes: Any, learned: Figures) -> None:
-    for kind, colour, shift in (("known", ACCENT, 1.0), ("new", NEW, 1.0)):
-        joules = [row["work"]["joules"] * shift for row in learned.values()]
+    joules = [row["work"]["joules"] for row in learned.values()]
+    for kind, colour in (("known", ACCENT), ("new", NEW)):
         gains = [100 * row[kind]["gain"]["value"] for row in learned.values()]
         ends = [[100 * row[kind]["gain"][end] for row in learned.values()] for end in ("low", "high")]
         spans = np.abs(np.array(ends) - gains)
         axes.errorbar(joules, gains, spans, fmt="o", color=colour, elinewidth=1, alpha=0.9, label=f"{kind} classes")
     high = max(100 * row["known"]["gain"]["high"] for row in learned.values())
-    for place, (name, row) in enumerate(learned.items()):
-        axes.annotate(
-            name, (row["work"]["joules"], 100 * row["known"]["gain"]["value"]), xytext=(7, 5 if place % 2 else -12),
-            textcoords="offset points", fontsize=8.5, color=INK,
-        )  # fmt: skip
+    free = float("inf")
+    for name, row in sorted(learned.items(), key=lambda each: -each[1]["known"]["gain"]["value"]):
+        gain = 100 * row["known"]["gain"]["value"]
+        free = min(gain, free - APART * (high + 1))
+        beside = max(joules) if 3 * row["work"]["joules"] > max(joules) else row["work"]["joules"]
+        axes.text(1.1 * beside, free, name, fontsize=8.5, color=INK, va="center")
     axes.axhline(0, color=SOFT, linewidth=0.9)
     axes.set_xscale("log")
-    joules = [row["work"]["joules"] for row in learned.values()]
     axes.set_xlim(min(joules) / 1.6, max(joules) * 3)
     axes.set_ylim(top=high + 1)
     axes.legend(loc="upper left", **LEGEND)
