@@ -41,7 +41,7 @@ METRIC: Final[Figures] = {"loss": "multi-similarity", **FINETUNED}
 """Of ``train.finetune`` and ``train.metric``, where it differs from what is usual."""
 
 UNFROZEN: Final = (1, 2, 3)
-UNFREEZING: Final[Figures] = {"augment": "flip", "epochs": 5, "held": 0.4}
+UNFREEZING: Final[Figures] = {"augment": "flip", "epochs": 8, "held": 0.4}
 FEW: Final = 10
 """Pictures of each class that the experiment with more and more stages learns from, and as many that ask."""
 

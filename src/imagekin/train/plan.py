@@ -63,7 +63,7 @@ class Plan:
     epochs: int = 15
     batch: int = 64
     lr: float = 2e-3
-    backbone: float = 0.1
+    backbone: float = 0.5
     decay: float = 0.02
     warmup: float = 1.0
     augment: str = "crop"
