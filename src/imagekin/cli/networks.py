@@ -71,7 +71,7 @@ def _options() -> Iterator[Callable[[Command], Command]]:
     kinds = click.Choice(["none", "flip", "crop", "shift", "colour"])
     yield click.option("--augment", type=kinds, help="How pictures are varied. [crop]")
     yield click.option("--patience", type=click.IntRange(1), metavar="N", help="Stop after N epochs without gain. [5]")
-    yield click.option("--lr", type=above, metavar="RATE", help="Of learning; the network's own is a tenth. [0.002]")
+    yield click.option("--lr", type=above, metavar="RATE", help="Of learning; the network's own is half. [0.002]")
     yield click.option(
         "--epochs", type=click.IntRange(1), metavar="N", help="Rounds through the pictures, at most. [15]"
     )
