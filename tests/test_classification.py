@@ -14,10 +14,11 @@ import imagekin
 from imagekin import classification
 from imagekin.classification import Classifier
 from imagekin.classification.evidence import METHODS, Neighbours, Prototypes
-from imagekin.classification.rehearsal import PARTS, Rehearsal
+from imagekin.classification.rehearsal import Rehearsal
 from imagekin.collection import Collection
 from imagekin.errors import InputError, UnknownNameError
 from imagekin.evaluation.labelled import of_vectors
+from imagekin.evaluation.learned import PARTS
 from imagekin.metrics import logistic
 from imagekin.metrics.voting import support
 from imagekin.reduce.head import Head

@@ -22,9 +22,6 @@ from imagekin.reduce.base import Reducer
 if TYPE_CHECKING:
     from imagekin.collection import Collection
 
-PARTS: Final = 3
-"""Times that a reducer learns again, each time without one part of the pictures or of the classes."""
-
 _PAGE: Final = 256
 _FIELDS: Final = ("classes", "features", "spread", "own")
 
@@ -89,15 +86,9 @@ class Rehearsal:
             yield every, self.data
             return
         groups = self.data.codes if strange else every
-        shuffled = np.random.default_rng(self.seed).permutation(np.unique(groups))
-        for part in np.array_split(shuffled, PARTS):
-            apart = np.isin(groups, part)
-            yield np.flatnonzero(apart), replace(self.data, vectors=self._taught(np.flatnonzero(~apart)))
-
-    def _taught(self, rows: Whole) -> NDArray[Any]:
-        """All vectors as the reducer makes them that learned from *rows*."""
-        assert self.reducer is not None
-        return learned.taught(self.reducer, replace(self.data, vectors=self.whole), rows, seed=self.seed)
+        whole = replace(self.data, vectors=self.whole)
+        for rows, made in learned.apart(self.reducer, whole, groups, seed=self.seed):
+            yield rows, replace(self.data, vectors=made)
 
 
 def _paged(method: Method, rows: Whole, strange: bool) -> list[Evidence]:

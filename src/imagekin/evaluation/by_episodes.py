@@ -19,7 +19,7 @@ from imagekin.errors import InputError
 from imagekin.evaluation import by_labels, learned
 from imagekin.evaluation.episodes import Episodes, FewShot, Task
 from imagekin.evaluation.gallery import Positions
-from imagekin.evaluation.labelled import Labelled
+from imagekin.evaluation.labelled import Labelled, by_class
 from imagekin.evaluation.records import Progress
 from imagekin.types import Vectors
 
@@ -81,7 +81,7 @@ def few_shot(
     data, photos = by_labels.given(source, labels, metric)
     if photos is not None:
         data = learned.unseen(data, photos, seed=seed)
-    groups = _groups(data.codes)
+    groups = by_class(data.codes)
     found = []
     wanted = _tasks(tasks, groups, data.name)
     for number, task in enumerate(wanted):
@@ -174,9 +174,3 @@ def _tasks(tasks: Tasks, groups: Sequence[Positions], name: str) -> list[Task]:
 def _able(task: Task, groups: Sequence[Positions]) -> int:
     """Classes with an example more than the task takes."""
     return sum(len(rows) > task.shot for rows in groups)
-
-
-def _groups(codes: Positions) -> list[Positions]:
-    """The rows of each class."""
-    order = np.argsort(codes, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)

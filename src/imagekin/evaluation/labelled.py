@@ -162,6 +162,12 @@ def model_of(photos: Collection) -> str | None:
     return title(stored) if stored else None
 
 
+def by_class(codes: Positions) -> list[Positions]:
+    """The rows of each class, ascending, by the number of the class."""
+    order = np.argsort(codes, kind="stable").astype(np.int64, copy=False)
+    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+
+
 def _checked(vectors: ArrayLike) -> NDArray[Any]:
     array = np.asarray(vectors)
     if array.dtype != np.float16 or array.ndim != 2:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imagekin import reduce, reducing
 from imagekin.errors import InputError
 from imagekin.evaluation import split as splits
+from imagekin.evaluation.gallery import Positions
 from imagekin.evaluation.labelled import Labelled
 from imagekin.reduce.base import BLOCK, Reducer
 from imagekin.types import Vectors
 
 if TYPE_CHECKING:
     from imagekin.collection import Collection
+
+PARTS: Final = 3
+"""Times that a reducer learns again, each time without one part of the pictures or of the classes."""
 
 
 def fair(data: Labelled, photos: Collection, *, seed: int) -> Labelled:
@@ -100,7 +103,7 @@ def pupil(says: Mapping[str, Any] | None) -> Reducer | None:
     return reducer.set_params(**_recipe(says))
 
 
-def taught(reducer: Reducer, data: Labelled, rows: NDArray[np.intp], *, seed: int) -> Vectors:
+def taught(reducer: Reducer, data: Labelled, rows: Positions, *, seed: int) -> Vectors:
     """All of *data*, whole vectors, as the reducer makes them that learned from *rows* of it, ``(n, dim)``.
 
     Raises:
@@ -113,11 +116,31 @@ def taught(reducer: Reducer, data: Labelled, rows: NDArray[np.intp], *, seed: in
         reducer.fit(vectors[rows], names)
     except InputError:  # it may want more numbers than there are classes now
         reducer.set_params(n_components=None).fit(vectors[rows], names)
-    made = [reducer.transform(vectors[at : at + BLOCK]) for at in range(0, len(vectors), BLOCK)]
-    return np.concatenate(made).astype(np.float32)
+    return _transformed(reducer, vectors).astype(np.float32, copy=False)
 
 
-def strangers(reducer: Reducer, data: Labelled, *, seed: int, parts: int = 3) -> tuple[NDArray[np.intp], Vectors]:
+def apart(
+    reducer: Reducer, data: Labelled, groups: Positions, *, seed: int, parts: int = PARTS
+) -> Iterator[tuple[Positions, Vectors]]:
+    """The rows of a part of the groups at a time, and all of *data* as the reducer makes it that learned from the rest.
+
+    Args:
+        reducer: unfitted.
+        data: whole vectors.
+        groups: of each row, ``(n,)``; a group stays together.
+        seed: of the parts.
+        parts: of the groups.
+
+    Raises:
+        InputError: the rest can teach it nothing.
+    """
+    shuffled = np.random.default_rng(seed).permutation(np.unique(groups))
+    for part in np.array_split(shuffled, parts):
+        own = np.isin(groups, part)
+        yield np.flatnonzero(own), taught(reducer, data, np.flatnonzero(~own), seed=seed)
+
+
+def strangers(reducer: Reducer, data: Labelled, *, seed: int) -> tuple[Positions, Vectors]:
     """*data*, whole vectors, by parts of its classes, each as the reducer makes it that learned from the other parts.
 
     Vectors compare within a part only: each part's come from a training of its own.
@@ -128,20 +151,22 @@ def strangers(reducer: Reducer, data: Labelled, *, seed: int, parts: int = 3) ->
     Raises:
         InputError: there are fewer than four classes, or too few pictures in them.
     """
-    parts = min(parts, len(np.unique(data.codes)) // 2)
+    parts = min(PARTS, len(np.unique(data.codes)) // 2)
     if parts < 2:
         raise InputError(f"{data.name} has too few classes to learn from some and try others; four are the least.")
-    shuffled = np.random.default_rng(seed).permutation(np.unique(data.codes))
-    number, made = np.empty(len(data.codes), np.intp), []
-    for part, classes in enumerate(np.array_split(shuffled, parts)):
-        number[np.isin(data.codes, classes)] = part
-    for part in range(parts):
-        rows = np.flatnonzero(number == part)
-        made.append(taught(reducer, data, np.flatnonzero(number != part), seed=seed)[rows])
-    vectors = np.zeros((len(number), max(each.shape[1] for each in made)), np.float32)
-    for part, each in enumerate(made):
-        vectors[number == part, : each.shape[1]] = each
+    tried = apart(reducer, data, data.codes, seed=seed, parts=parts)
+    found = [(rows, made[rows]) for rows, made in tried]
+    number = np.empty(len(data.codes), np.int64)
+    vectors = np.zeros((len(number), max(own.shape[1] for _, own in found)), np.float32)
+    for part, (rows, own) in enumerate(found):
+        number[rows] = part
+        vectors[rows, : own.shape[1]] = own
     return number, vectors
+
+
+def _transformed(reducer: Reducer, vectors: Vectors) -> Vectors:
+    made = [reducer.transform(vectors[at : at + BLOCK]) for at in range(0, len(vectors), BLOCK)]
+    return np.concatenate(made)
 
 
 def _note(says: dict[str, Any]) -> str:
@@ -194,8 +219,7 @@ def _by(reducer: Reducer, data: Labelled, learn: Any) -> Labelled:
             f"some of the images only, and cannot: {str(error).rstrip('.')}; evaluate whole vectors after imagekin "
             "index --reduce none."
         ) from error
-    made = [reducer.transform(data.vectors[at : at + BLOCK]) for at in range(0, len(data.ids), BLOCK)]
-    return replace(data, vectors=np.concatenate(made))
+    return replace(data, vectors=_transformed(reducer, data.vectors))
 
 
 def _only(data: Labelled, rows: Any) -> Labelled:

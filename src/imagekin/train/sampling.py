@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imagekin.errors import InputError
+from imagekin.evaluation.labelled import by_class
 
 Rows: TypeAlias = NDArray[np.int64]
 
@@ -120,6 +121,4 @@ def _groups(labels: ArrayLike) -> list[Rows]:
     given = np.asarray(labels)
     if given.ndim != 1 or not len(given):
         raise InputError(f"a batch is drawn by one label a picture, (n,), and these are of shape {given.shape}.")
-    codes = np.unique(given, return_inverse=True)[1]
-    order = np.argsort(codes, kind="stable")
-    return [rows.astype(np.int64) for rows in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)]
+    return by_class(np.unique(given, return_inverse=True)[1])

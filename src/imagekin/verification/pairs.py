@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from imagekin.distance import rowwise
 from imagekin.errors import InputError
+from imagekin.evaluation.labelled import Labelled, by_class
 from imagekin.store.base import Store
 from imagekin.types import Skipped, Vectors
 
 if TYPE_CHECKING:
     from imagekin.collection import Collection
-    from imagekin.evaluation.labelled import Labelled
 
 Flags = NDArray[np.bool_]
 Whole = NDArray[np.int64]
@@ -174,8 +174,7 @@ def _genuine(codes: Whole, random: np.random.Generator) -> Whole:
 
 
 def _within(codes: Whole, random: np.random.Generator) -> Iterator[Whole]:
-    order = np.argsort(codes, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1):
+    for rows in by_class(codes):
         number = len(rows) * (len(rows) - 1) // 2
         if number <= 8 * EACH:
             left, right = np.triu_indices(len(rows), 1)
